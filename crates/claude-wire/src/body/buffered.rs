@@ -1,0 +1,158 @@
+//! Reading a stream into memory, up to a cap, without ever losing a byte of it.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use pin_project_lite::pin_project;
+
+use super::{Body, BoxError, Kind};
+
+/// 32 MiB: the API refuses larger Messages requests with 413 (its documentation, 2026-10).
+pub const DEFAULT_BUFFER_CAP: usize = 32 * 1024 * 1024;
+
+/// Why a body is not in memory now.
+pub enum BufferError {
+    /// It is longer than the cap. The body is whole: what was read, and then the rest as a stream.
+    TooLarge {
+        /// The whole body, as a stream.
+        body: Body,
+        /// The cap that it passed, in bytes.
+        cap: usize,
+    },
+    /// It broke while it was read; nobody can have the rest.
+    Read(BoxError),
+}
+
+impl fmt::Debug for BufferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { cap, .. } => f.debug_struct("TooLarge").field("cap", cap).finish_non_exhaustive(),
+            Self::Read(error) => f.debug_tuple("Read").field(error).finish(),
+        }
+    }
+}
+
+impl fmt::Display for BufferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { cap, .. } => write!(f, "the body is longer than {cap} bytes"),
+            Self::Read(_) => f.write_str("the body broke while it was read"),
+        }
+    }
+}
+
+impl Error for BufferError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::TooLarge { .. } => None,
+            Self::Read(error) => Some(&**error),
+        }
+    }
+}
+
+impl Body {
+    /// Reads `body` into memory, `cap` bytes at the most ([`DEFAULT_BUFFER_CAP`] is the API's own limit). A
+    /// body of one frame is not copied. One that ends in trailers stays a stream, since bytes in memory have
+    /// no place for them; nothing of it is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferError::TooLarge`] gives the whole body back. [`BufferError::Read`] is the body's own failure.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: what was read is lost with the future, as the body is.
+    pub async fn buffered<B>(body: B, cap: usize) -> Result<Self, BufferError>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let body = Self::new(body);
+        let Kind::Streamed(stream) = body.kind else {
+            return match body.as_bytes() {
+                Some(bytes) if bytes.len() > cap => Err(BufferError::TooLarge { body, cap }),
+                _ => Ok(body),
+            };
+        };
+        let mut rest = stream.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut read = VecDeque::new();
+        let mut length = 0_usize;
+        let too_large = |read, rest| BufferError::TooLarge { body: Self::stream(Replayed { read, rest }), cap };
+        if rest.size_hint().lower() > cap as u64 {
+            return Err(too_large(read, rest));
+        }
+        while let Some(frame) = pin!(rest.frame()).await {
+            let frame = frame.map_err(BufferError::Read)?;
+            let Some(data) = frame.data_ref() else {
+                read.push_back(frame);
+                return Ok(Self::stream(Replayed { read, rest }));
+            };
+            length = length.saturating_add(data.len());
+            // Empty frames carry nothing, and an endless run of them would fill the queue.
+            if !data.is_empty() {
+                read.push_back(frame);
+            }
+            if length > cap {
+                return Err(too_large(read, rest));
+            }
+        }
+        Ok(Self::from(joined(read, length)))
+    }
+}
+
+fn joined(mut frames: VecDeque<Frame<Bytes>>, length: usize) -> Bytes {
+    if frames.len() == 1 {
+        return frames.pop_front().and_then(|frame| frame.into_data().ok()).unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(length);
+    for data in frames.into_iter().filter_map(|frame| frame.into_data().ok()) {
+        whole.extend_from_slice(&data);
+    }
+    whole.freeze()
+}
+
+pin_project! {
+    /// What has been read of a body, and then the rest of it.
+    struct Replayed<B> {
+        read: VecDeque<Frame<Bytes>>,
+        #[pin]
+        rest: B,
+    }
+}
+
+impl<B: HttpBody<Data = Bytes>> HttpBody for Replayed<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        match this.read.pop_front() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => this.rest.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.read.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let read: u64 = self.read.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum();
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(read));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(read)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}

@@ -1,0 +1,276 @@
+//! One attempt of a call.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use http::{Extensions, Request};
+
+use super::Clock;
+use crate::body::Body;
+
+/// What lower layers say of one attempt, for upper layers to read: also after an error, when there is no
+/// response to carry it. A clone is another handle to the same attempt.
+///
+/// **Sent or not.** Guards of rate and money give back what they hold if the attempt was never sent, and keep
+/// it if it was sent and dropped. The mark is set once, by the first of: a client adapter that has a connection
+/// in hand; the first poll of the request's [`Body`]; and, where there is neither below, the innermost layer
+/// when it calls its inner service ([`dispatch`](super::dispatch)).
+#[derive(Clone)]
+pub struct Attempt {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    number: u32,
+    clock: Clock,
+    begun: Instant,
+    claims: AtomicU32,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    sent_at: Option<Instant>,
+    waiting: Vec<Waker>,
+    endpoint: Option<Arc<str>>,
+    origin: Option<Arc<str>>,
+    key_fingerprint: Option<Arc<str>>,
+    limit_group: Option<Arc<str>>,
+    alternative_left: bool,
+    wait_handled: bool,
+    outcome: Option<Outcome>,
+}
+
+/// How an attempt ended, as the layer that made it judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// A stable name of what happened, such as `ok` or `overloaded`.
+    pub kind: &'static str,
+    /// The status of the response, if there was one.
+    pub status: Option<http::StatusCode>,
+    /// From the attempt's begin to its outcome.
+    pub duration: Duration,
+    /// How long the call then waited before its next attempt.
+    pub wait: Option<Duration>,
+    /// Whether the attempt may have been executed, and billed, although it failed.
+    pub maybe_executed: bool,
+}
+
+impl Outcome {
+    /// An outcome of this kind, after this time.
+    #[must_use]
+    pub const fn new(kind: &'static str, duration: Duration) -> Self {
+        Self { kind, status: None, duration, wait: None, maybe_executed: false }
+    }
+
+    /// Sets the status.
+    #[must_use]
+    pub const fn with_status(mut self, status: http::StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Sets the wait that followed.
+    #[must_use]
+    pub const fn with_wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Says that the attempt may have been executed.
+    #[must_use]
+    pub const fn perhaps_executed(mut self) -> Self {
+        self.maybe_executed = true;
+        self
+    }
+}
+
+/// One written fact of an attempt: its setter and its getter.
+macro_rules! fact {
+    ($(#[$doc:meta])* $set:ident, $get:ident) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $get(&self) -> Option<Arc<str>> {
+            self.state().$get.clone()
+        }
+
+        #[doc = concat!("Writes [`", stringify!($get), "`](Self::", stringify!($get), ").")]
+        pub fn $set(&self, value: impl Into<Arc<str>>) {
+            self.state().$get = Some(value.into());
+        }
+    };
+}
+
+impl Attempt {
+    /// The attempt of this number (the first is 0), begun now. Layers that make attempts use
+    /// [`Call::begin_attempt`](super::Call::begin_attempt).
+    #[must_use]
+    pub fn new(number: u32, clock: Clock) -> Self {
+        let shared = Shared { number, clock, begun: clock(), claims: AtomicU32::new(0), state: Mutex::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The attempt this request belongs to.
+    #[must_use]
+    pub fn find(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// The attempt this request belongs to, or a first one if no layer above made any. It is tied to the
+    /// request's body.
+    pub fn of(request: &mut Request<Body>, clock: Clock) -> Self {
+        let found = request.extensions().get::<Self>().cloned();
+        found.unwrap_or_else(|| {
+            let attempt = Self::new(0, clock);
+            attempt.put_into(request);
+            attempt
+        })
+    }
+
+    /// Puts this attempt into the request in place of any other, and ties it to the request's body.
+    pub fn put_into(&self, request: &mut Request<Body>) {
+        request.extensions_mut().insert(self.clone());
+        request.body_mut().watched_by(self.clone());
+    }
+
+    /// Its number within the call; the first is 0.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.shared.number
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn begun(&self) -> Instant {
+        self.shared.begun
+    }
+
+    /// Marks it as sent, now. Only the first mark counts.
+    pub fn mark_sent(&self) {
+        let waiting = {
+            let mut state = self.state();
+            if state.sent_at.is_some() {
+                return;
+            }
+            state.sent_at = Some((self.shared.clock)());
+            std::mem::take(&mut state.waiting)
+        };
+        for waker in waiting {
+            waker.wake();
+        }
+    }
+
+    /// Whether any of it may have reached the server.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.sent_at().is_some()
+    }
+
+    /// When it was marked as sent.
+    #[must_use]
+    pub fn sent_at(&self) -> Option<Instant> {
+        self.state().sent_at
+    }
+
+    /// Waits for the mark, for clocks that start when the attempt leaves. Any number of tasks may wait.
+    pub fn poll_sent(&self, cx: &Context<'_>) -> Poll<Instant> {
+        let mut state = self.state();
+        if let Some(at) = state.sent_at {
+            return Poll::Ready(at);
+        }
+        if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Says that the service which now has the request will mark it as sent itself. Called in `call` by every
+    /// adapter and by every layer that waits before it calls its inner service.
+    pub fn claim(&self) {
+        self.shared.claims.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many services have claimed the mark.
+    pub(super) fn claims(&self) -> u32 {
+        self.shared.claims.load(Ordering::Relaxed)
+    }
+
+    fact! {
+        /// The endpoint chosen for this attempt, by its configured name.
+        set_endpoint, endpoint
+    }
+
+    fact! {
+        /// The origin it goes to: scheme, host and port.
+        set_origin, origin
+    }
+
+    fact! {
+        /// The keyed fingerprint of the key it carries; never the key.
+        set_key_fingerprint, key_fingerprint
+    }
+
+    fact! {
+        /// The group of keys that share their limits with that key.
+        set_limit_group, limit_group
+    }
+
+    /// Whether a further attempt could go to another limit group or endpoint.
+    #[must_use]
+    pub fn alternative_left(&self) -> bool {
+        self.state().alternative_left
+    }
+
+    /// Writes [`alternative_left`](Self::alternative_left).
+    pub fn set_alternative_left(&self, left: bool) {
+        self.state().alternative_left = left;
+    }
+
+    /// Whether a layer below has paused what this attempt ran against and will make the next one wait, so that
+    /// nobody above has to.
+    #[must_use]
+    pub fn wait_handled(&self) -> bool {
+        self.state().wait_handled
+    }
+
+    /// Writes [`wait_handled`](Self::wait_handled).
+    pub fn set_wait_handled(&self, handled: bool) {
+        self.state().wait_handled = handled;
+    }
+
+    /// How it ended, once that is known.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.state().outcome.clone()
+    }
+
+    /// Writes [`outcome`](Self::outcome).
+    pub fn set_outcome(&self, outcome: Outcome) {
+        self.state().outcome = Some(outcome);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Attempt")
+            .field("number", &self.shared.number)
+            .field("sent", &state.sent_at.is_some())
+            .field("endpoint", &state.endpoint)
+            .field("origin", &state.origin)
+            .field("key_fingerprint", &state.key_fingerprint)
+            .field("limit_group", &state.limit_group)
+            .field("alternative_left", &state.alternative_left)
+            .field("wait_handled", &state.wait_handled)
+            .field("outcome", &state.outcome)
+            .finish_non_exhaustive()
+    }
+}
