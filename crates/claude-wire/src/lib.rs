@@ -7,13 +7,22 @@
 //! | --- | --- |
 //! | [`body`] | the one request body, the layers into it and out of it, and the wrapper that knows how bodies end |
 //! | [`call`] | what travels with a call: caller, deadline, attempts, refusals, books |
+//! | [`facts`] | what layers need to know of a request, read once |
+//! | [`headers`] | header names, limits, how long to wait |
+//! | [`sse`] | server-sent events, however they are cut |
 //! | [`usage`] | the tokens of a response, and how a stream's deltas change them |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod body;
 pub mod call;
+mod error_body;
+pub mod facts;
+pub mod headers;
+mod json;
 mod macros;
+pub mod sse;
 pub mod usage;
 
 pub use body::{Body, BodyLayer, BoxError, IntoBodyLayer};
+pub use error_body::ErrorBody;

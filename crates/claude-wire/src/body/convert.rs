@@ -40,7 +40,10 @@ impl std::error::Error for StreamedBody {}
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { kind: Kind::Buffered(Some(bytes)), attempt: None }
+        Self {
+            kind: Kind::Buffered(Some(bytes)),
+            attempt: None,
+        }
     }
 }
 
@@ -207,7 +210,10 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.project().body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+        self.project()
+            .body
+            .poll_frame(cx)
+            .map(|frame| frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

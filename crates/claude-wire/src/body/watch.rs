@@ -113,7 +113,12 @@ where
                 held = Some(Held::End);
             }
         }
-        Self { body, watch, ended, held }
+        Self {
+            body,
+            watch,
+            ended,
+            held,
+        }
     }
 
     /// The watch.
@@ -208,6 +213,8 @@ where
     W: Watch,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Watched")
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,81 @@
+//! What of the API a path names.
+
+/// What of the API a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// `/v1/messages`: the one that is billed.
+    Messages,
+    /// `/v1/messages/count_tokens`
+    CountTokens,
+    /// `/v1/messages/batches` and below.
+    Batches,
+    /// `/v1/models` and below.
+    Models,
+    /// `/v1/files` and below.
+    Files,
+    /// `/v1/skills` and below.
+    Skills,
+    /// `/v1/complete`: legacy, deprecated since 2026-10-07.
+    Complete,
+    /// Anything else.
+    Other,
+}
+
+impl Endpoint {
+    /// The endpoint of a path. Whatever stands before `/v1/` is a base path of a gateway or of another
+    /// platform and makes no difference; neither does a slash at the end.
+    #[must_use]
+    pub fn from_path(path: &str) -> Self {
+        let Some(start) = path.find("/v1/") else {
+            return Self::Other;
+        };
+        let rest = path[start + "/v1/".len()..].trim_end_matches('/');
+        let mut segments = rest.split('/');
+        match (segments.next(), segments.next(), segments.next()) {
+            (Some("messages"), None, None) => Self::Messages,
+            (Some("messages"), Some("count_tokens"), None) => Self::CountTokens,
+            (Some("messages"), Some("batches"), _) => Self::Batches,
+            (Some("models"), ..) => Self::Models,
+            (Some("files"), ..) => Self::Files,
+            (Some("skills"), ..) => Self::Skills,
+            (Some("complete"), None, None) => Self::Complete,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether a request body of this endpoint has the fields of a message.
+    pub(super) const fn has_message_body(self) -> bool {
+        matches!(self, Self::Messages | Self::CountTokens | Self::Complete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Endpoint::{self, *};
+
+    #[test]
+    fn paths() {
+        for (path, expected) in [
+            ("/v1/messages", Messages),
+            ("/v1/messages/", Messages),
+            ("/anthropic/v1/messages", Messages),
+            ("/v1/messages/count_tokens", CountTokens),
+            ("/v1/messages/batches", Batches),
+            ("/v1/messages/batches/msgbatch_1/results", Batches),
+            ("/v1/models", Models),
+            ("/v1/models/claude-opus-5-5", Models),
+            ("/v1/files/file_1/content", Files),
+            ("/v1/skills", Skills),
+            ("/v1/complete", Complete),
+            ("/v1/messages/other", Other),
+            ("/v1/messagesx", Other),
+            ("/v1/organizations/rate_limits", Other),
+            ("/v2/messages", Other),
+            ("/v1", Other),
+            ("", Other),
+        ] {
+            assert_eq!(Endpoint::from_path(path), expected, "{path}");
+        }
+    }
+}

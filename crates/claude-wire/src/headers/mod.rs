@@ -1,0 +1,59 @@
+//! The headers of the API: their names, and what their values mean.
+//!
+//! Everything here is lenient. A header that is absent, doubled, not text or out of range is no error; it is
+//! `None`.
+
+pub mod names;
+mod rate_limit;
+mod retry_after;
+
+use http::HeaderMap;
+use http::header::AsHeaderName;
+
+pub use rate_limit::{Limit, RateLimitHeaders};
+pub use retry_after::{MAX_RETRY_AFTER, retry_after};
+
+/// A header as text, or `None`. Of several, the first.
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+/// `x-should-retry`: the server's own word on whether another attempt makes sense. It overrides the status.
+/// Only `true` and `false` in lower case count, as in the official SDKs.
+#[must_use]
+pub fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    match text(headers, &names::X_SHOULD_RETRY)? {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// `request-id`: on every response of the API.
+#[must_use]
+pub fn request_id(headers: &HeaderMap) -> Option<&str> {
+    text(headers, &names::REQUEST_ID)
+}
+
+/// `anthropic-organization-id`: whose key it was. Absent when authentication failed.
+#[must_use]
+pub fn organization_id(headers: &HeaderMap) -> Option<&str> {
+    text(headers, &names::ORGANIZATION_ID)
+}
+
+/// `anthropic-workspace-id` (since 2026-08-11): the workspace of the key. Absent when authentication failed.
+#[must_use]
+pub fn workspace_id(headers: &HeaderMap) -> Option<&str> {
+    text(headers, &names::WORKSPACE_ID)
+}
+
+/// How often the client says it has repeated this request: `x-stainless-retry-count` of the official SDKs.
+#[must_use]
+pub fn client_retry_count(headers: &HeaderMap) -> Option<u32> {
+    text(headers, &names::X_STAINLESS_RETRY_COUNT)?.parse().ok()
+}
