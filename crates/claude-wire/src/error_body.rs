@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::usage::lenient;
+
 /// What the API says went wrong, read leniently from
 /// `{"type":"error","error":{"type","message","details":{"error_code"}},"request_id"}`.
 ///
@@ -29,6 +31,16 @@ impl ErrorBody {
     pub fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Envelope>(bytes).ok()?.into_body()
     }
+
+    /// Reads the object that stands under `error`.
+    pub(crate) fn read_inner(bytes: &[u8]) -> Option<Self> {
+        let error = serde_json::from_slice(bytes).ok()?;
+        Envelope {
+            error: Some(error),
+            request_id: None,
+        }
+        .into_body()
+    }
 }
 
 /// Leaves the message out: it may quote a prompt.
@@ -41,8 +53,6 @@ impl fmt::Debug for ErrorBody {
             .finish_non_exhaustive()
     }
 }
-
-use crate::usage::lenient;
 
 #[derive(Deserialize)]
 struct Envelope {

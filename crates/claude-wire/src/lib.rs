@@ -9,6 +9,7 @@
 //! | [`call`] | what travels with a call: caller, deadline, attempts, refusals, books |
 //! | [`facts`] | what layers need to know of a request, read once |
 //! | [`headers`] | header names, limits, how long to wait |
+//! | [`meter`] | one meter for each response: what it used, how it ended |
 //! | [`sse`] | server-sent events, however they are cut |
 //! | [`usage`] | the tokens of a response, and how a stream's deltas change them |
 
@@ -21,6 +22,7 @@ pub mod facts;
 pub mod headers;
 mod json;
 mod macros;
+pub mod meter;
 pub mod sse;
 pub mod usage;
 

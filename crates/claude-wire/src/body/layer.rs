@@ -20,7 +20,7 @@ use super::{Body, BoxError};
 /// use claude_wire::body::{Body, BodyLayer};
 /// use http::{Request, Response};
 /// use http_body_util::Full;
-/// use tower::{Layer, Service, ServiceExt, service_fn};
+/// use tower::{Layer, Service, service_fn};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let client = service_fn(|request: Request<Body>| async move {
@@ -28,7 +28,7 @@ use super::{Body, BoxError};
 ///     Ok::<_, std::convert::Infallible>(Response::new(()))
 /// });
 /// let mut client = BodyLayer::new().layer(client);
-/// client.ready().await.unwrap().call(Request::new(Full::new(Bytes::from("{}")))).await.unwrap();
+/// client.call(Request::new(Full::new(Bytes::from("{}")))).await.unwrap();
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

@@ -73,6 +73,7 @@ impl Call {
     }
 
     /// Begins the next attempt and remembers it. The caller puts it into the request's extensions.
+    #[must_use]
     pub fn begin_attempt(&self) -> Attempt {
         let mut state = self.state();
         let attempt = Attempt::new(state.begun, self.shared.clock);

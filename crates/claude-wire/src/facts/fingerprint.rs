@@ -31,7 +31,7 @@ impl Fingerprint {
             match &mut run {
                 // Only a comma between them, which is what joins them: one run, hashed in one go.
                 Some(run) if bytes.get(run.end..member.range.start) == Some(b",") => {
-                    run.end = member.range.end
+                    run.end = member.range.end;
                 }
                 Some(done) => {
                     hasher.update(&bytes[done.clone()]).update(b",");

@@ -74,10 +74,10 @@ struct Shared {
 /// otherwise read now and left there.
 pub fn facts(request: &mut Request<Body>) -> RequestFacts {
     let endpoint = Endpoint::from_path(request.uri().path());
-    if let Some(facts) = request.extensions().get::<RequestFacts>() {
-        if facts.are_of(endpoint, request.body()) {
-            return facts.clone();
-        }
+    if let Some(facts) = request.extensions().get::<RequestFacts>()
+        && facts.are_of(endpoint, request.body())
+    {
+        return facts.clone();
     }
     let facts = RequestFacts::read(endpoint, request.body().as_bytes());
     request.extensions_mut().insert(facts.clone());
