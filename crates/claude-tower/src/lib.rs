@@ -1,1 +1,3 @@
 //! claude-tower.
+
+pub mod config;

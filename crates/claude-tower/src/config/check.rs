@@ -1,0 +1,128 @@
+//! Ranges, and values that must go together, checked after everything has its type.
+
+use std::{collections::BTreeSet, fmt, ops::RangeInclusive, time::Duration};
+
+use super::{
+    duration,
+    error::{ConfigError, ConfigProblemKind},
+    finding::{Finding, Place, Places, error},
+};
+
+/// Sections implement this; [`Config`](super::Config) calls it for each.
+pub(super) trait Validate {
+    /// Reports every value that is out of range or does not go together with another.
+    fn check(&self, check: &mut Check<'_>);
+}
+
+/// Collects what is wrong, and knows where each value came from.
+#[derive(Debug)]
+pub(super) struct Check<'a> {
+    section: String,
+    places: &'a Places,
+    /// Keys whose values could not be read. They have their defaults, about which nothing must be said.
+    unread: &'a BTreeSet<String>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn new(places: &'a Places, unread: &'a BTreeSet<String>) -> Self {
+        Self {
+            section: String::new(),
+            places,
+            unread,
+            findings: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        self.findings
+    }
+
+    /// Checks a section inside of this one.
+    pub(super) fn section(&mut self, name: &str, section: &impl Validate) {
+        let outer = self.section.clone();
+        self.section = self.key(name);
+        section.check(self);
+        self.section = outer;
+    }
+
+    /// A number within its range, both ends included.
+    pub(super) fn number<N>(&mut self, key: &str, value: N, range: RangeInclusive<N>)
+    where
+        N: PartialOrd + fmt::Display + Copy,
+    {
+        if !range.contains(&value) {
+            let message = format!(
+                "must be between {} and {}, but is {value}",
+                range.start(),
+                range.end()
+            );
+            self.add(ConfigProblemKind::OutOfRange, &[key], message);
+        }
+    }
+
+    /// A duration within its range, both ends included.
+    pub(super) fn duration(&mut self, key: &str, value: Duration, range: RangeInclusive<Duration>) {
+        if !range.contains(&value) {
+            let [start, end, value] = [*range.start(), *range.end(), value].map(duration::format);
+            let message = format!("must be between {start} and {end}, but is {value}");
+            self.add(ConfigProblemKind::OutOfRange, &[key], message);
+        }
+    }
+
+    /// Anything else about one key.
+    pub(super) fn require(&mut self, holds: bool, key: &str, message: impl Into<String>) {
+        if !holds {
+            self.add(ConfigProblemKind::OutOfRange, &[key], message.into());
+        }
+    }
+
+    /// A rule about several keys. It is reported at the first of them that is set.
+    pub(super) fn together(&mut self, holds: bool, keys: &[&str], message: impl Into<String>) {
+        if !holds {
+            self.add(ConfigProblemKind::Conflict, keys, message.into());
+        }
+    }
+
+    fn add(&mut self, kind: ConfigProblemKind, keys: &[&str], message: String) {
+        let keys: Vec<String> = keys.iter().map(|key| self.key(key)).collect();
+        if keys.iter().any(|key| self.unread.contains(key)) {
+            return;
+        }
+        let set = keys
+            .iter()
+            .find_map(|key| self.places.get(key).map(|place| (key, place.clone())));
+        let (key, place) = match (set, keys.first()) {
+            (Some((key, place)), _) => (Some(key.clone()), place),
+            (None, first) => (first.cloned(), Place::Nowhere),
+        };
+        self.findings.push(Finding {
+            place,
+            kind,
+            key,
+            message,
+        });
+    }
+
+    fn key(&self, name: &str) -> String {
+        if self.section.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.section)
+        }
+    }
+}
+
+/// Checks a section that was made in code. `name` is its own, empty for the whole configuration.
+pub(super) fn validate(name: &str, section: &impl Validate) -> Result<(), ConfigError> {
+    let (places, unread) = (Places::new(), BTreeSet::new());
+    let mut check = Check::new(&places, &unread);
+    check.section = name.to_owned();
+    section.check(&mut check);
+    let findings = check.into_findings();
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(error(findings, None))
+    }
+}

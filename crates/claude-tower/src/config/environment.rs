@@ -1,0 +1,132 @@
+//! The environment: `CLAUDE_TOWER__CLIENT__CONNECT_TIMEOUT=2s` sets `client.connect_timeout`.
+
+use std::sync::Arc;
+
+use super::{
+    error::ConfigProblemKind,
+    file::meant,
+    finding::{Finding, Place},
+    load::Settings,
+    schema::{KeyPath, Node},
+    value::{Item, Value},
+};
+
+/// What the names of our variables begin with.
+pub(super) const PREFIX: &str = "CLAUDE_TOWER__";
+
+/// The part of a variable's name after our prefix, in whatever case, if it is ours.
+pub(super) fn ours(name: &str) -> Option<&str> {
+    let (prefix, rest) = (name.get(..PREFIX.len())?, name.get(PREFIX.len()..)?);
+    prefix.eq_ignore_ascii_case(PREFIX).then_some(rest)
+}
+
+/// Puts our variables over what the file has set.
+pub(super) fn collect(
+    environment: impl IntoIterator<Item = (String, String)>,
+    schema: &Node,
+    settings: &mut Settings,
+    findings: &mut Vec<Finding>,
+) {
+    for (name, value) in environment {
+        let place = Place::Variable(Arc::from(name.as_str()));
+        let mut find = |kind, key: &KeyPath, message| {
+            let key = (!key.is_empty()).then(|| key.join("."));
+            findings.push(Finding {
+                place: place.clone(),
+                kind,
+                key,
+                message,
+            });
+        };
+        let Some(rest) = ours(&name) else {
+            if let Some(key) = misspelt(&name, schema) {
+                let message = format!("is not read; did you mean {}?", variable(&key));
+                find(ConfigProblemKind::UnknownKey, &key, message);
+            }
+            continue;
+        };
+        match locate(rest, schema) {
+            Found::Key(key) => {
+                let item = Item {
+                    value: Value::Untyped(value),
+                    place: place.clone(),
+                };
+                let before = settings.insert(key.clone(), item);
+                if let Some(Item {
+                    place: Place::Variable(other),
+                    ..
+                }) = before
+                {
+                    let message = format!("sets the same key as {other}");
+                    find(ConfigProblemKind::Duplicate, &key, message);
+                }
+            }
+            Found::Section(section, example) => {
+                let example = variable(&example);
+                let message = format!(
+                    "{} is a section; set one of its keys, such as {example}",
+                    section.join(".")
+                );
+                find(ConfigProblemKind::UnknownKey, &section, message);
+            }
+            Found::Nothing(Some(meant)) => {
+                let message = format!("unknown key; did you mean {}?", variable(&meant));
+                find(ConfigProblemKind::UnknownKey, &Vec::new(), message);
+            }
+            Found::Nothing(None) => find(
+                ConfigProblemKind::UnknownKey,
+                &Vec::new(),
+                "unknown key".to_owned(),
+            ),
+        }
+    }
+}
+
+enum Found {
+    Key(KeyPath),
+    /// A section, and a key in it.
+    Section(KeyPath, KeyPath),
+    /// Nothing, and what may have been meant.
+    Nothing(Option<KeyPath>),
+}
+
+fn locate(rest: &str, schema: &Node) -> Found {
+    let mut node = schema;
+    let mut path = KeyPath::new();
+    for segment in rest.split("__") {
+        match node
+            .entries()
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(segment))
+        {
+            Some((name, inner)) => {
+                path.push(name);
+                node = inner;
+            }
+            None => return Found::Nothing(meant(segment, schema, node, &path)),
+        }
+    }
+    match node {
+        Node::Key => Found::Key(path),
+        Node::Section(_) => {
+            let example = node.keys().into_iter().next().unwrap_or_default();
+            let example = path.iter().copied().chain(example).collect();
+            Found::Section(path, example)
+        }
+    }
+}
+
+/// The key that a name with one underscore after `CLAUDE_TOWER` would set if it had two. Names that are none of ours
+/// (`CLAUDE_TOWER_SERVICE_HOST`, which Kubernetes sets for a service of this name) are left alone.
+fn misspelt(name: &str, schema: &Node) -> Option<KeyPath> {
+    let short = &PREFIX[..PREFIX.len() - 1];
+    let (prefix, rest) = (name.get(..short.len())?, name.get(short.len()..)?);
+    match locate(rest, schema) {
+        Found::Key(key) if prefix.eq_ignore_ascii_case(short) => Some(key),
+        _ => None,
+    }
+}
+
+fn variable(key: &KeyPath) -> String {
+    format!("{PREFIX}{}", key.join("__").to_ascii_uppercase())
+}

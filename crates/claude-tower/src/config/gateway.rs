@@ -1,0 +1,129 @@
+//! `[gateway]`: the gateway in front of the stack.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    time::Duration,
+};
+
+use http::Uri;
+use serde::{Deserialize, Deserializer};
+
+use super::{
+    ConfigError,
+    check::{self, Check, Validate},
+    duration, text,
+    url::{Rules, shown},
+};
+
+const UPSTREAM: Rules = Rules {
+    schemes: &["http", "https"],
+    user: false,
+    path: true,
+    port: &[],
+};
+const UPSTREAM_EXPECTED: &str =
+    "an http or https URL without user, query and fragment, such as https://api.anthropic.com";
+const SHUTDOWN_GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3_600);
+// More threads than this is a slip of the finger on any machine of today.
+const WORKER_THREADS: RangeInclusive<usize> = 0..=1_024;
+
+/// `[gateway]`: where the gateway listens and whom it calls.
+///
+/// | key | default | range | from |
+/// | --- | --- | --- | --- |
+/// | `listen` | `"127.0.0.1:8080"` | an IP address and a port; port 0 takes a free one | ours, 2026-11-22 |
+/// | `upstream` | not set | an `http` or `https` URL | |
+/// | `shutdown_grace` | `10m` | `0s` to `24h` | the SDKs' limit of 600 s for one call, 2026-11-20 |
+/// | `access_log` | `true` | | ours, 2026-11-22 |
+/// | `worker_threads` | `0` | 0 to 1024 | tokio's own default, 2026-11-22 |
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct GatewayConfig {
+    /// Where the gateway listens. Only this machine reaches the default: whoever reaches it spends your money.
+    #[serde(deserialize_with = "listen")]
+    pub listen: SocketAddr,
+    /// What the gateway calls. Without it: the API, or the simulator when there is no key.
+    #[serde(deserialize_with = "upstream")]
+    pub upstream: Option<Uri>,
+    /// How long running calls may take to end after the signal to stop. `0s` cuts them at once.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub shutdown_grace: Duration,
+    /// Whether each call is logged in one line, without prompts, completions and keys.
+    pub access_log: bool,
+    /// How many threads work on calls. 0 is one for each core.
+    pub worker_threads: usize,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            upstream: None,
+            shutdown_grace: Duration::from_secs(600),
+            access_log: true,
+            worker_threads: 0,
+        }
+    }
+}
+
+impl GatewayConfig {
+    /// Checks values that were set in code; those that were loaded have been checked.
+    ///
+    /// # Errors
+    ///
+    /// When a value is out of its range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check::validate("gateway", self)
+    }
+}
+
+impl Validate for GatewayConfig {
+    fn check(&self, check: &mut Check<'_>) {
+        check.duration("shutdown_grace", self.shutdown_grace, SHUTDOWN_GRACE);
+        check.number("worker_threads", self.worker_threads, WORKER_THREADS);
+        let valid = self.upstream.as_ref().is_none_or(|uri| UPSTREAM.allows(uri));
+        check.require(valid, "upstream", format!("must be {UPSTREAM_EXPECTED}"));
+    }
+}
+
+impl fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // All fields are named, so that a new one is not forgotten here.
+        let Self {
+            listen,
+            upstream,
+            shutdown_grace,
+            access_log,
+            worker_threads,
+        } = self;
+        f.debug_struct("GatewayConfig")
+            .field("listen", listen)
+            .field("upstream", &upstream.as_ref().map(shown))
+            .field("shutdown_grace", shutdown_grace)
+            .field("access_log", access_log)
+            .field("worker_threads", worker_threads)
+            .finish()
+    }
+}
+
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let expected = "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080";
+    text::deserialize(deserializer, expected, |text| text.parse().ok())
+}
+
+fn upstream<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uri>, D::Error> {
+    Ok(Option::<Upstream>::deserialize(deserializer)?.map(|upstream| upstream.0))
+}
+
+struct Upstream(Uri);
+
+impl<'de> Deserialize<'de> for Upstream {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer, UPSTREAM_EXPECTED, |text| {
+            UPSTREAM.parse(text).map(Self)
+        })
+    }
+}

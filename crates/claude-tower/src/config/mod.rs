@@ -1,0 +1,211 @@
+//! The configuration of everything in one TOML file, with environment variables over it.
+//!
+//! [`Config::load`] reads a file, puts the environment over it, checks every value and starts nothing. All that is
+//! wrong comes in one [`ConfigError`], each problem with its file, line, column and key, or with its variable. Nothing is
+//! passed over: an unknown key is an error in the file as in the environment.
+//!
+//! ```
+//! use claude_tower::config::{Config, HttpVersion};
+//!
+//! let text = r#"
+//! [client]
+//! connect_timeout = "2s"
+//! http_version = "auto"
+//! "#;
+//! let config = Config::from_toml(text, "claude-tower.toml")?;
+//! assert_eq!(config.client.http_version, HttpVersion::Auto);
+//!
+//! let environment = [("CLAUDE_TOWER__CLIENT__CONNECT_TIMEOUT".to_owned(), "3s".to_owned())];
+//! let config = Config::load(None, environment)?;
+//! assert_eq!(config.client.connect_timeout.as_secs(), 3);
+//!
+//! let error = Config::from_toml("[client]\nconnect_timeout = '0s'", "claude-tower.toml").unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "claude-tower.toml:2:1: client.connect_timeout: must be between 100ms and 10m, but is 0s",
+//! );
+//! # Ok::<_, claude_tower::config::ConfigError>(())
+//! ```
+//!
+//! [`Config::reference`] is a file with every key, its default, unit and range.
+//!
+//! # The file
+//!
+//! TOML in UTF-8, at most 1 MiB. Durations are text with a unit ([`duration`]), sizes text with a unit or whole
+//! bytes ([`size`]). A relative path of a file (a certificate, a key) is relative to the folder of the configuration
+//! file, wherever the program was started.
+//!
+//! # The environment
+//!
+//! `CLAUDE_TOWER__CLIENT__TLS__NATIVE_ROOTS=false` sets `client.tls.native_roots`: the prefix `CLAUDE_TOWER__`, then the
+//! sections and the key with `__` between them, in upper or lower case. The value is read as what the key takes:
+//! text needs no quotes; a list is a TOML array or has commas between its values, so that a value with a comma needs the
+//! array. For a key without a default, empty means not set, whatever the file says. A relative path is relative
+//! to the working directory.
+//!
+//! The environment stands over the file, the file over the defaults. A value that is overridden is not checked.
+//!
+//! # Secrets
+//!
+//! No error shows a value that may be a secret, and `Debug` shows no password. There is no `Serialize`, which would.
+
+mod check;
+mod client;
+pub mod duration;
+mod environment;
+mod error;
+mod file;
+mod finding;
+mod gateway;
+mod load;
+mod path;
+mod proxy;
+mod reason;
+mod schema;
+mod secret;
+pub mod size;
+mod suggest;
+mod text;
+mod url;
+mod value;
+
+use std::{ffi::OsString, path::Path, sync::Arc};
+
+use serde::Deserialize;
+
+use check::{Check, Validate};
+use finding::{Finding, Place, Source};
+
+pub use client::{ClientConfig, HttpVersion, TlsConfig};
+pub use error::{ConfigError, ConfigProblem, ConfigProblemKind};
+pub use gateway::GatewayConfig;
+pub use proxy::{Proxy, ProxyUrl};
+
+/// The whole configuration. See the [module docs](self).
+///
+/// ```
+/// use claude_tower::config::Config;
+///
+/// assert_eq!(Config::from_toml("", "empty.toml")?, Config::default());
+/// # Ok::<_, claude_tower::config::ConfigError>(())
+/// ```
+// A new section is: a struct with `#[serde(default, deny_unknown_fields)]`, `Default` and `Validate`, a field here, a line
+// in `check`, and its part of the reference file. The tests find its keys by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// The HTTP client that reaches the API.
+    pub client: ClientConfig,
+    /// The gateway in front of the stack.
+    pub gateway: GatewayConfig,
+}
+
+impl Validate for Config {
+    fn check(&self, check: &mut Check<'_>) {
+        check.section("client", &self.client);
+        check.section("gateway", &self.gateway);
+    }
+}
+
+impl Config {
+    /// Loads the file, if one is given, and puts `environment` over it. Variables that are not ours are passed over.
+    ///
+    /// To check a configuration is to load it: this reads the one file, and starts and connects nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, is no UTF-8 or no TOML; when a key is unknown, set twice, of the wrong type, out of
+    /// its range, or does not go together with another. As many problems as can be told apart are reported at once.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        Self::load_over(path, environment, Vec::new())
+    }
+
+    /// [`load`](Self::load) with the environment of this process.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load), and when one of our variables is not UTF-8.
+    pub fn load_with_process_environment(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut environment = Vec::new();
+        let mut findings = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => environment.push((name, value)),
+                (name, _) => findings.extend(not_utf8(name)),
+            }
+        }
+        Self::load_over(path, environment, findings)
+    }
+
+    /// Reads the text of a file, without an environment. `name` stands in errors.
+    ///
+    /// Relative paths stay as they are, because there is no folder for them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
+        load::load(Some(Source::new(Path::new(name), text)), None, [], Vec::new())
+    }
+
+    /// Checks values that were set in code; those that were loaded have been checked.
+    ///
+    /// # Errors
+    ///
+    /// When a value is out of its range, or does not go together with another.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check::validate("", self)
+    }
+
+    /// All keys there are, dotted, such as `client.tls.native_roots`; also those without a default.
+    #[must_use]
+    pub fn keys() -> Vec<String> {
+        schema::Node::of::<Self>()
+            .keys()
+            .iter()
+            .map(|key| key.join("."))
+            .collect()
+    }
+
+    /// A file with every key: its default, and what it means in one line, with unit and range. Keys without a default
+    /// are commented out.
+    #[must_use]
+    pub fn reference() -> &'static str {
+        include_str!("../../claude-tower.reference.toml")
+    }
+
+    fn load_over(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        findings: Vec<Finding>,
+    ) -> Result<Self, ConfigError> {
+        let Some(path) = path else {
+            return load::load(None, None, environment, findings);
+        };
+        let text = file::read(path)?;
+        load::load(
+            Some(Source::new(path, &text)),
+            path.parent(),
+            environment,
+            findings,
+        )
+    }
+}
+
+/// A variable whose name or value is not UTF-8, if it is one of ours.
+fn not_utf8(name: Result<String, OsString>) -> Option<Finding> {
+    let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
+    environment::ours(&name)?;
+    let message = "its name or its value is not UTF-8 text".to_owned();
+    let place = Place::Variable(Arc::from(name));
+    Some(Finding {
+        place,
+        kind: ConfigProblemKind::NotUtf8,
+        key: None,
+        message,
+    })
+}
