@@ -35,11 +35,7 @@ impl ErrorBody {
     /// Reads the object that stands under `error`.
     pub(crate) fn read_inner(bytes: &[u8]) -> Option<Self> {
         let error = serde_json::from_slice(bytes).ok()?;
-        Envelope {
-            error: Some(error),
-            request_id: None,
-        }
-        .into_body()
+        Envelope { error: Some(error), request_id: None }.into_body()
     }
 }
 
@@ -112,10 +108,7 @@ mod tests {
         for (text, expected) in [
             (r#"{"error":{}}"#, Some(None)),
             (r#"{"error":{"type":"x"}}"#, Some(Some("x"))),
-            (
-                r#"{"error":{"type":7,"message":[],"details":"no"},"request_id":{}}"#,
-                Some(None),
-            ),
+            (r#"{"error":{"type":7,"message":[],"details":"no"},"request_id":{}}"#, Some(None)),
             (r#"{"error":{"type":"x","details":null}}"#, Some(Some("x"))),
             (r#"{"error":"overloaded"}"#, None),
             (r#"{"type":"error"}"#, None),
@@ -125,11 +118,7 @@ mod tests {
             (r#"{"error":{"type":"x"}"#, None),
         ] {
             let read = ErrorBody::read(text.as_bytes());
-            assert_eq!(
-                read.as_ref().map(|body| body.error_type.as_deref()),
-                expected,
-                "{text}"
-            );
+            assert_eq!(read.as_ref().map(|body| body.error_type.as_deref()), expected, "{text}");
         }
     }
 }

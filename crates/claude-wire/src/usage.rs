@@ -157,14 +157,10 @@ impl Usage {
     /// Everything that went in: fresh, written and read tokens.
     #[must_use]
     pub fn total_input_tokens(&self) -> u64 {
-        [
-            self.input_tokens,
-            self.cache_creation_input_tokens,
-            self.cache_read_input_tokens,
-        ]
-        .into_iter()
-        .flatten()
-        .fold(0, u64::saturating_add)
+        [self.input_tokens, self.cache_creation_input_tokens, self.cache_read_input_tokens]
+            .into_iter()
+            .flatten()
+            .fold(0, u64::saturating_add)
     }
 }
 

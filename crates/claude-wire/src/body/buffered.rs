@@ -32,10 +32,9 @@ pub enum BufferError {
 impl fmt::Debug for BufferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { cap, .. } => f
-                .debug_struct("TooLarge")
-                .field("cap", cap)
-                .finish_non_exhaustive(),
+            Self::TooLarge { cap, .. } => {
+                f.debug_struct("TooLarge").field("cap", cap).finish_non_exhaustive()
+            }
             Self::Read(error) => f.debug_tuple("Read").field(error).finish(),
         }
     }
@@ -83,15 +82,11 @@ impl Body {
                 _ => Ok(body),
             };
         };
-        let mut rest = stream
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut rest = stream.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut read = VecDeque::new();
         let mut length = 0_usize;
-        let too_large = |read, rest| BufferError::TooLarge {
-            body: Self::stream(Replayed { read, rest }),
-            cap,
-        };
+        let too_large =
+            |read, rest| BufferError::TooLarge { body: Self::stream(Replayed { read, rest }), cap };
         if rest.size_hint().lower() > cap as u64 {
             return Err(too_large(read, rest));
         }
@@ -116,10 +111,7 @@ impl Body {
 
 fn joined(mut frames: VecDeque<Frame<Bytes>>, length: usize) -> Bytes {
     if frames.len() == 1 {
-        return frames
-            .pop_front()
-            .and_then(|frame| frame.into_data().ok())
-            .unwrap_or_default();
+        return frames.pop_front().and_then(|frame| frame.into_data().ok()).unwrap_or_default();
     }
     let mut whole = BytesMut::with_capacity(length);
     for data in frames.into_iter().filter_map(|frame| frame.into_data().ok()) {
@@ -157,12 +149,7 @@ impl<B: HttpBody<Data = Bytes>> HttpBody for Replayed<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let read: u64 = self
-            .read
-            .iter()
-            .filter_map(Frame::data_ref)
-            .map(|data| data.len() as u64)
-            .sum();
+        let read: u64 = self.read.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum();
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(read));

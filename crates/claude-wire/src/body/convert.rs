@@ -40,10 +40,7 @@ impl std::error::Error for StreamedBody {}
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            kind: Kind::Buffered(Some(bytes)),
-            attempt: None,
-        }
+        Self { kind: Kind::Buffered(Some(bytes)), attempt: None }
     }
 }
 
@@ -210,10 +207,7 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.project()
-            .body
-            .poll_frame(cx)
-            .map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+        self.project().body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -70,10 +70,7 @@ impl<S, B> Layer<S> for IntoBodyLayer<B> {
     type Service = IntoBody<S, B>;
 
     fn layer(&self, inner: S) -> IntoBody<S, B> {
-        IntoBody {
-            inner,
-            body: PhantomData,
-        }
+        IntoBody { inner, body: PhantomData }
     }
 }
 
@@ -87,10 +84,7 @@ crate::macros::inner_service_accessors!(IntoBody<S, B>);
 
 impl<S: Clone, B> Clone for IntoBody<S, B> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            body: PhantomData,
-        }
+        Self { inner: self.inner.clone(), body: PhantomData }
     }
 }
 
@@ -129,13 +123,9 @@ where
                 if let Some(attempt) = attempt.filter(|_| !polled) {
                     attempt.mark_sent();
                 }
-                State::Called {
-                    future: self.inner.call(Request::from_parts(parts, body)),
-                }
+                State::Called { future: self.inner.call(Request::from_parts(parts, body)) }
             }
-            Err(error) => State::Refused {
-                error: Some(error.into()),
-            },
+            Err(error) => State::Refused { error: Some(error.into()) },
         };
         ResponseFuture { inner }
     }

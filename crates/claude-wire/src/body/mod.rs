@@ -56,10 +56,7 @@ impl Body {
     /// A body of no bytes.
     #[must_use]
     pub const fn empty() -> Self {
-        Self {
-            kind: Kind::Buffered(None),
-            attempt: None,
-        }
+        Self { kind: Kind::Buffered(None), attempt: None }
     }
 
     /// Any body as ours. `Body`, `Full<Bytes>` and `Empty<Bytes>` (and, with their features, reqwest's bodies
@@ -79,10 +76,7 @@ impl Body {
         B::Error: Into<BoxError>,
     {
         let stream: BoxStream = Box::pin(convert::BoxedError { body });
-        Self {
-            kind: Kind::Streamed(Mutex::new(stream)),
-            attempt: None,
-        }
+        Self { kind: Kind::Streamed(Mutex::new(stream)), attempt: None }
     }
 
     /// The bytes, if the body is buffered and has not been read. An empty body shows no bytes at all, but
@@ -170,21 +164,16 @@ impl HttpBody for Body {
                 Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
             // A poisoned lock means that a poll panicked; the stream itself decides what a further poll does.
-            Kind::Streamed(stream) => stream
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner)
-                .as_mut()
-                .poll_frame(cx),
+            Kind::Streamed(stream) => {
+                stream.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_frame(cx)
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Buffered(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Kind::Streamed(stream) => stream
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_end_stream(),
+            Kind::Streamed(stream) => stream.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream(),
         }
     }
 

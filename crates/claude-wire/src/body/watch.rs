@@ -113,12 +113,7 @@ where
                 held = Some(Held::End);
             }
         }
-        Self {
-            body,
-            watch,
-            ended,
-            held,
-        }
+        Self { body, watch, ended, held }
     }
 
     /// The watch.
@@ -213,8 +208,6 @@ where
     W: Watch,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched")
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
+        f.debug_struct("Watched").field("ended", &self.ended).finish_non_exhaustive()
     }
 }

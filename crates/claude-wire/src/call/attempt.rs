@@ -64,13 +64,7 @@ impl Outcome {
     /// An outcome of this kind, after this time.
     #[must_use]
     pub const fn new(kind: &'static str, duration: Duration) -> Self {
-        Self {
-            kind,
-            status: None,
-            duration,
-            wait: None,
-            maybe_executed: false,
-        }
+        Self { kind, status: None, duration, wait: None, maybe_executed: false }
     }
 
     /// Sets the status.
@@ -116,16 +110,9 @@ impl Attempt {
     /// [`Call::begin_attempt`](super::Call::begin_attempt).
     #[must_use]
     pub fn new(number: u32, clock: Clock) -> Self {
-        let shared = Shared {
-            number,
-            clock,
-            begun: clock(),
-            claims: AtomicU32::new(0),
-            state: Mutex::default(),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared =
+            Shared { number, clock, begun: clock(), claims: AtomicU32::new(0), state: Mutex::default() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The attempt this request belongs to.

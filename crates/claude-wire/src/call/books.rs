@@ -39,15 +39,7 @@ impl Entry {
     /// A report for this usage.
     #[must_use]
     pub const fn new(kind: EntryKind, reason: &'static str, usage: Usage) -> Self {
-        Self {
-            kind,
-            reason,
-            model: None,
-            usage,
-            estimated: false,
-            call: None,
-            caller: None,
-        }
+        Self { kind, reason, model: None, usage, estimated: false, call: None, caller: None }
     }
 }
 

@@ -21,11 +21,7 @@ impl Caller {
     /// A caller of whom nothing is known.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            environment: None,
-            line: None,
-            user: None,
-        }
+        Self { environment: None, line: None, user: None }
     }
 
     /// Sets the environment.

@@ -50,14 +50,7 @@ impl Call {
     /// A call that begins now.
     #[must_use]
     pub fn new(id: CallId, clock: Clock) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                id,
-                begun: clock(),
-                clock,
-                state: Mutex::default(),
-            }),
-        }
+        Self { shared: Arc::new(Shared { id, begun: clock(), clock, state: Mutex::default() }) }
     }
 
     /// Its name.

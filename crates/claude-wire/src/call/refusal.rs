@@ -45,12 +45,7 @@ impl Refusal {
     /// holds neither keys nor prompts.
     #[must_use]
     pub fn new(kind: RefusalKind, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind,
-            code,
-            message: message.into(),
-            retry_after: None,
-        }
+        Self { kind, code, message: message.into(), retry_after: None }
     }
 
     /// Says when the same request would be let through.

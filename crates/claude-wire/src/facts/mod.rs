@@ -92,15 +92,8 @@ impl RequestFacts {
             Some(bytes) if endpoint.has_message_body() => Scan::of(bytes),
             _ => Scan::unread(),
         };
-        let shared = Shared {
-            endpoint,
-            bytes: body.cloned(),
-            scan,
-            fingerprint: OnceLock::new(),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Shared { endpoint, bytes: body.cloned(), scan, fingerprint: OnceLock::new() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Whether these are the facts of this body: of the very same bytes in memory, not of equal ones.
@@ -196,12 +189,7 @@ impl RequestFacts {
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         let bytes = self.shared.bytes.as_ref()?;
         let members = self.shared.scan.members.as_slice();
-        Some(
-            *self
-                .shared
-                .fingerprint
-                .get_or_init(|| Fingerprint::of(bytes, members)),
-        )
+        Some(*self.shared.fingerprint.get_or_init(|| Fingerprint::of(bytes, members)))
     }
 
     fn text<'a>(&'a self, text: Option<&'a scan::Found>) -> Option<&'a str> {

@@ -82,11 +82,7 @@ impl Scan {
         let mut cursor = Cursor::new(bytes);
         let mut reader = Reader::default();
         let is_object = cursor.peek() == Some(b'{');
-        let read = if is_object {
-            reader.body(&mut cursor)
-        } else {
-            cursor.skip()
-        };
+        let read = if is_object { reader.body(&mut cursor) } else { cursor.skip() };
         match read {
             Ok(()) if !cursor.is_at_end() => Self::empty(Shape::Malformed),
             Ok(()) if !is_object => Self::empty(Shape::NotAnObject),
@@ -133,20 +129,13 @@ impl Reader {
     fn finish(self) -> Scan {
         let prompt = [self.system, self.messages, self.tools, self.legacy_prompt];
         Scan {
-            shape: if self.unexpected {
-                Shape::Unexpected
-            } else {
-                Shape::Object
-            },
+            shape: if self.unexpected { Shape::Unexpected } else { Shape::Object },
             ambiguous: self.ambiguous,
             model: self.model,
             stream: self.stream,
             max_tokens: self.max_tokens,
             user_id: self.user_id,
-            marks: prompt
-                .iter()
-                .map(|part| part.marks)
-                .fold(self.top_mark, u32::saturating_add),
+            marks: prompt.iter().map(|part| part.marks).fold(self.top_mark, u32::saturating_add),
             stateful: self.thread || self.container || self.credit || self.previous_message,
             server_tools: self.typed_tools || self.mcp_servers,
             prompt_bytes: prompt.iter().map(|part| part.bytes).sum(),
@@ -173,18 +162,12 @@ impl Reader {
         }
         let bytes = cursor.bytes();
         // A key with escapes is ambiguous already, so that comparing the bytes is enough.
-        self.ambiguous |= self
-            .members
-            .iter()
-            .any(|member| bytes[member.key.clone()] == bytes[key.range.clone()]);
+        self.ambiguous |=
+            self.members.iter().any(|member| bytes[member.key.clone()] == bytes[key.range.clone()]);
         if self.members.is_empty() {
             self.members.reserve(16);
         }
-        self.members.push(Member {
-            range: start..cursor.position(),
-            kept,
-            key: key.range.clone(),
-        });
+        self.members.push(Member { range: start..cursor.position(), kept, key: key.range.clone() });
     }
 
     /// Takes the value of one top-level member.
@@ -231,9 +214,7 @@ impl Reader {
 
     fn count(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<u64>, Fault> {
         let raw = cursor.raw()?;
-        let count = std::str::from_utf8(raw)
-            .ok()
-            .and_then(|digits| digits.parse().ok());
+        let count = std::str::from_utf8(raw).ok().and_then(|digits| digits.parse().ok());
         self.unexpected |= count.is_none() && raw != b"null";
         Ok(count)
     }
@@ -281,10 +262,7 @@ impl Reader {
         cursor.peek();
         let start = cursor.position();
         let marks = self.blocks(cursor, 0)?;
-        Ok(Prompt {
-            bytes: (cursor.position() - start) as u64,
-            marks,
-        })
+        Ok(Prompt { bytes: (cursor.position() - start) as u64, marks })
     }
 
     /// Counts the marks of a block or of a list of blocks; a message with its `content` counts as a block.
@@ -320,10 +298,7 @@ impl Reader {
             self.ambiguous |= twice || key.escaped;
             Ok(())
         })?;
-        Ok(own
-            .value
-            .saturating_add(content.value)
-            .saturating_add(source.value))
+        Ok(own.value.saturating_add(content.value).saturating_add(source.value))
     }
 
     fn tools(&mut self, cursor: &mut Cursor<'_>) -> Result<Prompt, Fault> {
@@ -344,10 +319,7 @@ impl Reader {
             self.typed_tools |= tool.runs_at_server;
             Ok(())
         })?;
-        Ok(Prompt {
-            bytes: (cursor.position() - start) as u64,
-            marks,
-        })
+        Ok(Prompt { bytes: (cursor.position() - start) as u64, marks })
     }
 
     fn tool(&mut self, cursor: &mut Cursor<'_>) -> Result<Tool, Fault> {
@@ -370,10 +342,7 @@ impl Reader {
             self.ambiguous |= twice || key.escaped;
             Ok(())
         })?;
-        Ok(Tool {
-            marks: mark.value,
-            runs_at_server: runs_at_server.value,
-        })
+        Ok(Tool { marks: mark.value, runs_at_server: runs_at_server.value })
     }
 }
 

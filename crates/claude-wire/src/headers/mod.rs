@@ -15,12 +15,7 @@ pub use retry_after::{MAX_RETRY_AFTER, retry_after};
 
 /// A header as text, or `None`. Of several, the first.
 fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
-    headers
-        .get(name)?
-        .to_str()
-        .ok()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
+    headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 
 /// `x-should-retry`: the server's own word on whether another attempt makes sense. It overrides the status.

@@ -124,10 +124,7 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |&(name, value): &(&'static str, &str)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_str(value).unwrap(),
-            )
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
         };
         pairs.iter().map(pair).collect()
     }
@@ -143,12 +140,8 @@ mod tests {
             ("anthropic-ratelimit-tokens", |limits| limits.tokens),
             ("anthropic-ratelimit-input-tokens", |limits| limits.input_tokens),
             ("anthropic-ratelimit-output-tokens", |limits| limits.output_tokens),
-            ("anthropic-priority-input-tokens", |limits| {
-                limits.priority_input_tokens
-            }),
-            ("anthropic-priority-output-tokens", |limits| {
-                limits.priority_output_tokens
-            }),
+            ("anthropic-priority-input-tokens", |limits| limits.priority_input_tokens),
+            ("anthropic-priority-output-tokens", |limits| limits.priority_output_tokens),
             ("anthropic-fast-input-tokens", |limits| limits.fast_input_tokens),
             ("anthropic-fast-output-tokens", |limits| limits.fast_output_tokens),
         ];
@@ -165,11 +158,7 @@ mod tests {
         }
         let limits = RateLimitHeaders::read(&all);
         for (number, (family, get)) in (1_u64..).zip(families) {
-            let expected = Limit {
-                limit: Some(4000),
-                remaining: Some(number),
-                reset: at(1_795_370_645),
-            };
+            let expected = Limit { limit: Some(4000), remaining: Some(number), reset: at(1_795_370_645) };
             assert_eq!(get(&limits), expected, "{family}");
         }
         assert!(!limits.is_empty());

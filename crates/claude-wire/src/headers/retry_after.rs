@@ -56,10 +56,7 @@ mod tests {
 
     fn wait(headers: &[(&'static str, &str)]) -> Option<f64> {
         let headers = headers.iter().map(|&(name, value)| {
-            (
-                http::HeaderName::from_static(name),
-                http::HeaderValue::from_str(value).unwrap(),
-            )
+            (http::HeaderName::from_static(name), http::HeaderValue::from_str(value).unwrap())
         });
         retry_after(&headers.collect(), now()).map(|wait| wait.as_secs_f64())
     }
@@ -109,17 +106,10 @@ mod tests {
 
     #[test]
     fn milliseconds_come_first_unless_useless() {
-        assert_eq!(
-            wait(&[("retry-after-ms", "50"), ("retry-after", "2")]),
-            Some(0.05)
-        );
+        assert_eq!(wait(&[("retry-after-ms", "50"), ("retry-after", "2")]), Some(0.05));
         assert_eq!(wait(&[("retry-after-ms", "10")]), Some(0.01));
         for useless in ["0", "-1", "nan", "soon", ""] {
-            assert_eq!(
-                wait(&[("retry-after-ms", useless), ("retry-after", "2")]),
-                Some(2.0),
-                "{useless:?}"
-            );
+            assert_eq!(wait(&[("retry-after-ms", useless), ("retry-after", "2")]), Some(2.0), "{useless:?}");
         }
         assert_eq!(wait(&[]), None);
     }

@@ -38,9 +38,7 @@ impl Text {
             let quoted = bytes.get(self.range.start.checked_sub(1)?..=self.range.end)?;
             return serde_json::from_slice::<String>(quoted).ok().map(Cow::Owned);
         }
-        std::str::from_utf8(bytes.get(self.range.clone())?)
-            .ok()
-            .map(Cow::Borrowed)
+        std::str::from_utf8(bytes.get(self.range.clone())?).ok().map(Cow::Borrowed)
     }
 
     /// The name that a key stands for, so that it can be compared. A key that is no proper text stands for
@@ -91,11 +89,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), Fault> {
-        if self.take(byte) {
-            Ok(())
-        } else {
-            Err(Fault::Malformed)
-        }
+        if self.take(byte) { Ok(()) } else { Err(Fault::Malformed) }
     }
 
     /// Whether nothing but white space is left.
@@ -114,10 +108,7 @@ impl<'a> Cursor<'a> {
             match self.bytes.get(self.position) {
                 Some(b'"') => {
                     self.position += 1;
-                    return Ok(Text {
-                        range: start..self.position - 1,
-                        escaped,
-                    });
+                    return Ok(Text { range: start..self.position - 1, escaped });
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -286,16 +277,9 @@ impl<'a> Cursor<'a> {
     }
 
     fn digits(&mut self) -> Result<(), Fault> {
-        let digits = self.bytes[self.position..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = self.bytes[self.position..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.position += digits;
-        if digits == 0 {
-            Err(Fault::Malformed)
-        } else {
-            Ok(())
-        }
+        if digits == 0 { Err(Fault::Malformed) } else { Ok(()) }
     }
 
     /// Takes a value; its bytes if it is a whole number, a literal or another scalar.

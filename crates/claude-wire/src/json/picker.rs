@@ -75,10 +75,7 @@ impl<F: Copy> Picker<F> {
     /// Ready for another text.
     pub(crate) fn reset(&mut self) {
         let value = std::mem::take(&mut self.value);
-        *self = Self {
-            value,
-            ..Self::new(self.root)
-        };
+        *self = Self { value, ..Self::new(self.root) };
         self.value.clear();
     }
 
@@ -184,11 +181,7 @@ impl<F: Copy> Picker<F> {
             (State::After, b',') => State::Key,
             (State::Key | State::After, b'}') => {
                 self.opened -= 1;
-                if self.opened == 0 {
-                    State::Done
-                } else {
-                    State::After
-                }
+                if self.opened == 0 { State::Done } else { State::After }
             }
             _ => State::Broken,
         };
@@ -197,9 +190,7 @@ impl<F: Copy> Picker<F> {
     fn begin_value(&mut self, byte: u8) -> State {
         let key = &self.key[..self.key_length.min(KEY_CAP)];
         let fits = self.key_length <= KEY_CAP;
-        let wanted = self.open[self.opened - 1]
-            .iter()
-            .find(|(name, _)| fits && name.as_bytes() == key);
+        let wanted = self.open[self.opened - 1].iter().find(|(name, _)| fits && name.as_bytes() == key);
         self.taking = match wanted {
             Some((_, Want::Into(members))) if byte == b'{' => {
                 self.enter(members);
@@ -268,13 +259,7 @@ mod tests {
     const TREE: Wanted<&str> = &[
         ("usage", Want::Take("usage")),
         ("model", Want::Take("model")),
-        (
-            "result",
-            Want::Into(&[
-                ("type", Want::Take("result.type")),
-                ("message", Want::Into(INNER)),
-            ]),
-        ),
+        ("result", Want::Into(&[("type", Want::Take("result.type")), ("message", Want::Into(INNER))])),
     ];
     const INNER: Wanted<&str> = &[("model", Want::Take("inner.model"))];
 
@@ -317,15 +302,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_followed() {
-        for text in [
-            "<html>",
-            "[1]",
-            "\"x\"",
-            "{]",
-            "{\"usage\" 1}",
-            "{\"usage\":}",
-            "{\"a\":1}x",
-        ] {
+        for text in ["<html>", "[1]", "\"x\"", "{]", "{\"usage\" 1}", "{\"usage\":}", "{\"a\":1}x"] {
             let mut picker = Picker::new(TREE);
             picker.push(text.as_bytes(), |_, _| {});
             assert!(picker.is_broken(), "{text}");

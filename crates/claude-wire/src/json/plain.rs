@@ -18,11 +18,7 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
             return length + plain_blocks(&bytes[length..]);
         }
     }
-    length
-        + bytes[length..]
-            .iter()
-            .take_while(|&&byte| !is_special(byte))
-            .count()
+    length + bytes[length..].iter().take_while(|&&byte| !is_special(byte)).count()
 }
 
 fn plain_blocks(bytes: &[u8]) -> usize {
@@ -40,11 +36,7 @@ fn plain_blocks(bytes: &[u8]) -> usize {
         }
         length += 8;
     }
-    length
-        + bytes[length..]
-            .iter()
-            .take_while(|&&byte| !is_special(byte))
-            .count()
+    length + bytes[length..].iter().take_while(|&&byte| !is_special(byte)).count()
 }
 
 #[inline]

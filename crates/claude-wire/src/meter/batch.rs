@@ -17,13 +17,8 @@ enum Field {
     Usage,
 }
 
-const LINE: Wanted<Field> = &[(
-    "result",
-    Want::Into(&[
-        ("type", Want::Take(Field::Result)),
-        ("message", Want::Into(MESSAGE)),
-    ]),
-)];
+const LINE: Wanted<Field> =
+    &[("result", Want::Into(&[("type", Want::Take(Field::Result)), ("message", Want::Into(MESSAGE))]))];
 
 const MESSAGE: Wanted<Field> = &[
     ("model", Want::Take(Field::Model)),
@@ -40,10 +35,7 @@ pub(super) struct BatchScan {
 
 impl Default for BatchScan {
     fn default() -> Self {
-        Self {
-            picker: Picker::new(LINE),
-            item: BatchItem::default(),
-        }
+        Self { picker: Picker::new(LINE), item: BatchItem::default() }
     }
 }
 
@@ -57,11 +49,7 @@ impl BatchScan {
             rest = &rest[end + 1..];
         }
         self.part(rest);
-        if items.is_empty() {
-            Changed::No
-        } else {
-            Changed::Yes
-        }
+        if items.is_empty() { Changed::No } else { Changed::Yes }
     }
 
     pub(super) fn ending(

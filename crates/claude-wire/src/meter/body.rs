@@ -53,19 +53,11 @@ where
     B: HttpBody<Data = Bytes>,
 {
     pub(super) fn scanned(body: B, eye: Eye) -> Self {
-        Self {
-            inner: Inner::Scanned {
-                body: Watched::new(body, eye),
-            },
-        }
+        Self { inner: Inner::Scanned { body: Watched::new(body, eye) } }
     }
 
     pub(super) fn gated(body: B, meter: Meter) -> Self {
-        Self {
-            inner: Inner::Gated {
-                body: Watched::new(body, Gate { meter }),
-            },
-        }
+        Self { inner: Inner::Gated { body: Watched::new(body, Gate { meter }) } }
     }
 }
 

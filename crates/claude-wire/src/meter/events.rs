@@ -12,15 +12,8 @@ use crate::sse::{Event, Scanner};
 use crate::usage::{Usage, lenient};
 
 /// Blocks that begin empty and grow by deltas (2026-11). Any other arrives whole.
-const GROWING: [&str; 7] = [
-    "text",
-    "thinking",
-    "tool_use",
-    "server_tool_use",
-    "mcp_tool_use",
-    "compaction",
-    "connector_text",
-];
+const GROWING: [&str; 7] =
+    ["text", "thinking", "tool_use", "server_tool_use", "mcp_tool_use", "compaction", "connector_text"];
 
 /// Reads the events of a stream.
 #[derive(Default)]
@@ -51,8 +44,7 @@ impl EventScan {
 
     /// An end without `message_stop` and without an error is the body's own affair.
     pub(super) fn ending(&self) -> Option<Ending> {
-        self.too_large
-            .then_some(Ending::Unreadable(Unreadable::EventTooLarge))
+        self.too_large.then_some(Ending::Unreadable(Unreadable::EventTooLarge))
     }
 }
 
@@ -113,11 +105,7 @@ fn read(event: &Event<'_>, reading: &mut Reading) -> Changed {
 
 /// Content goes by; only the first changes anything.
 fn content(reading: &mut Reading) -> Changed {
-    if std::mem::replace(&mut reading.has_content, true) {
-        Changed::No
-    } else {
-        Changed::Yes
-    }
+    if std::mem::replace(&mut reading.has_content, true) { Changed::No } else { Changed::Yes }
 }
 
 /// The length of the texts in an event's `delta`, as they are written.

@@ -36,10 +36,7 @@ pub(super) struct MessageScan {
 
 impl Default for MessageScan {
     fn default() -> Self {
-        Self {
-            picker: Picker::new(MESSAGE),
-            request_id: None,
-        }
+        Self { picker: Picker::new(MESSAGE), request_id: None }
     }
 }
 
@@ -69,9 +66,7 @@ impl MessageScan {
         if self.picker.is_done() {
             return Some(Ending::Complete);
         }
-        self.picker
-            .is_broken()
-            .then_some(Ending::Unreadable(Unreadable::Malformed))
+        self.picker.is_broken().then_some(Ending::Unreadable(Unreadable::Malformed))
     }
 }
 

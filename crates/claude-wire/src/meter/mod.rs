@@ -120,9 +120,7 @@ impl Meter {
             let response = response.map(|body| MeteredBody::gated(body, meter.clone()));
             return (response, meter);
         }
-        let meter = Self {
-            shared: Arc::default(),
-        };
+        let meter = Self { shared: Arc::default() };
         meter.lock().reading.kind = kind;
         response.extensions_mut().insert(meter.clone());
         let eye = Eye::new(meter.clone(), kind, coding_of(response.headers()));
@@ -232,16 +230,8 @@ enum Changed {
 
 /// The kind of body that a response's content type promises.
 fn kind_of(headers: &HeaderMap) -> Kind {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let media_type = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match media_type.as_str() {
         "text/event-stream" => Kind::Events,
         "application/json" => Kind::Json,
@@ -255,10 +245,6 @@ fn kind_of(headers: &HeaderMap) -> Kind {
 
 /// The content coding that hides the body, if there is one.
 fn coding_of(headers: &HeaderMap) -> Option<Box<str>> {
-    let coding = headers
-        .get(CONTENT_ENCODING)?
-        .to_str()
-        .unwrap_or("unknown")
-        .trim();
+    let coding = headers.get(CONTENT_ENCODING)?.to_str().unwrap_or("unknown").trim();
     (!coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).then(|| coding.into())
 }

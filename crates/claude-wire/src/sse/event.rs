@@ -42,12 +42,7 @@ impl<'a> Event<'a> {
 /// Shows the name and the length of the data, not the data: it is completion text.
 impl fmt::Debug for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Event({}, {} bytes)",
-            self.name.escape_ascii(),
-            self.data.len()
-        )
+        write!(f, "Event({}, {} bytes)", self.name.escape_ascii(), self.data.len())
     }
 }
 

@@ -81,11 +81,7 @@ impl Scanner {
     /// Takes the next chunk and gives the events that it ends. Events not asked for are skipped when the
     /// [`Events`] are dropped.
     pub fn push<'a>(&'a mut self, chunk: &'a [u8]) -> Events<'a> {
-        Events {
-            scanner: self,
-            chunk,
-            position: 0,
-        }
+        Events { scanner: self, chunk, position: 0 }
     }
 
     /// Whether the stream stands in the middle of an event, so that one is lost if it ends here.
@@ -134,9 +130,7 @@ impl Scanner {
 
 impl fmt::Debug for Scanner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scanner")
-            .field("mid_event", &self.is_mid_event())
-            .finish_non_exhaustive()
+        f.debug_struct("Scanner").field("mid_event", &self.is_mid_event()).finish_non_exhaustive()
     }
 }
 
@@ -156,37 +150,23 @@ impl Events<'_> {
     /// # Errors
     ///
     /// [`EventTooLarge`], once for each event that passes the cap.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an event borrows from this: no Iterator can say so"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "an event borrows from this: no Iterator can say so")]
     pub fn next(&mut self) -> Option<Result<Event<'_>, EventTooLarge>> {
         if self.scanner.given_out {
             self.scanner.clear_event();
         }
-        if self.scanner.is_between_events() {
-            if let Some((name, data)) = self.plain_event() {
-                let id = self.scanner.id.as_slice();
-                let (name, data) = (&self.chunk[name], &self.chunk[data]);
-                return Some(Ok(Event {
-                    name,
-                    data,
-                    id,
-                    retry: None,
-                }));
-            }
+        if self.scanner.is_between_events()
+            && let Some((name, data)) = self.plain_event()
+        {
+            let (name, data, id) = (&self.chunk[name], &self.chunk[data], &self.scanner.id);
+            return Some(Ok(Event { name, data, id, retry: None }));
         }
         match self.general_event()? {
             Ok((name, data)) => {
                 let scanner = &*self.scanner;
                 let name = name.map_or(scanner.name.as_slice(), |range| &self.chunk[range]);
                 let data = data.map_or(scanner.data.as_slice(), |range| &self.chunk[range]);
-                Some(Ok(Event {
-                    name,
-                    data,
-                    id: &scanner.id,
-                    retry: scanner.retry,
-                }))
+                Some(Ok(Event { name, data, id: &scanner.id, retry: scanner.retry }))
             }
             Err(error) => Some(Err(error)),
         }
@@ -204,10 +184,7 @@ impl Events<'_> {
             start += 1;
         }
         let rest = self.chunk.get(start..)?.strip_prefix(NAME)?;
-        let name_length = rest
-            .iter()
-            .take(LONGEST_NAME)
-            .position(|&byte| byte == b'\n' || byte == b'\r')?;
+        let name_length = rest.iter().take(LONGEST_NAME).position(|&byte| byte == b'\n' || byte == b'\r')?;
         let data = rest[name_length..].strip_prefix(b"\n")?.strip_prefix(DATA)?;
         let data_length = memchr2(b'\n', b'\r', data)?;
         if data.get(data_length..data_length + 2)? != b"\n\n" {
@@ -265,11 +242,7 @@ impl Events<'_> {
         if carried {
             scanner.line.extend_from_slice(&self.chunk[range.clone()]);
         }
-        let whole = if carried {
-            scanner.line.as_slice()
-        } else {
-            &self.chunk[range.clone()]
-        };
+        let whole = if carried { scanner.line.as_slice() } else { &self.chunk[range.clone()] };
         let bom = if std::mem::take(&mut scanner.first_line) && whole.starts_with(BYTE_ORDER_MARK) {
             BYTE_ORDER_MARK.len()
         } else {
@@ -293,10 +266,7 @@ impl Events<'_> {
         }
         scanner.size += size;
         let (field, value_start) = match memchr(b':', line) {
-            Some(colon) => (
-                &line[..colon],
-                colon + 1 + usize::from(line.get(colon + 1) == Some(&b' ')),
-            ),
+            Some(colon) => (&line[..colon], colon + 1 + usize::from(line.get(colon + 1) == Some(&b' '))),
             None => (line, line.len()),
         };
         let value = &line[value_start..];
@@ -331,9 +301,7 @@ impl Events<'_> {
                 scanner.id.extend_from_slice(value);
             }
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
-                scanner.retry = std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|digits| digits.parse().ok());
+                scanner.retry = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
             }
             _ => {}
         }
