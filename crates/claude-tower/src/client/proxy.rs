@@ -1,0 +1,216 @@
+//! Connections through a proxy, or straight.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use claude_wire::BoxError;
+use http::{HeaderValue, Uri};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use pin_project_lite::pin_project;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use crate::config::{ClientConfig, Proxy};
+
+type Plain = HttpsConnector<HttpConnector>;
+type PlainStream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// Opens the TCP connection to a host, or to the proxy that stands before it.
+///
+/// To an `https` host the proxy makes a tunnel (CONNECT); requests to an `http` host are sent to the proxy
+/// itself. The proxy may be reached by TLS, or speak SOCKS 5. A clone shares the settings.
+#[derive(Clone)]
+pub struct ProxyConnector {
+    tcp: HttpConnector,
+    /// The same, with TLS to proxies that want it.
+    to_proxy: Plain,
+    matcher: Option<Arc<Matcher>>,
+}
+
+impl ProxyConnector {
+    /// From the settings, with this TLS towards `https` proxies.
+    pub(super) fn new(config: &ClientConfig, tls: rustls::ClientConfig) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(config.tcp_keepalive));
+        tcp.set_keepalive_interval(Some(config.tcp_keepalive_interval));
+        tcp.set_keepalive_retries(Some(config.tcp_keepalive_retries));
+        let to_proxy = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp.clone());
+        let matcher = match &config.proxy {
+            Proxy::Environment => Some(Matcher::from_env()),
+            Proxy::None => None,
+            Proxy::Url(url) => {
+                let no = config.no_proxy.as_str();
+                Some(Matcher::builder().all(url.expose().to_string()).no(no).build())
+            }
+        };
+        Self { tcp, to_proxy, matcher: matcher.map(Arc::new) }
+    }
+
+    fn intercept(&self, uri: &Uri) -> Option<Intercept> {
+        self.matcher.as_ref()?.intercept(uri)
+    }
+
+    /// What a proxy wants to see on a request that is sent to itself.
+    pub(super) fn forward_authorization(&self, uri: &Uri) -> Option<HeaderValue> {
+        if uri.scheme_str() != Some("http") {
+            return None;
+        }
+        self.intercept(uri).filter(|proxy| !is_socks(proxy))?.basic_auth().cloned()
+    }
+
+    async fn connect(mut self, target: Uri) -> Result<ProxyStream, BoxError> {
+        let Some(proxy) = self.intercept(&target) else {
+            let tcp = self.tcp.call(target).await?;
+            return Ok(ProxyStream { io: MaybeHttpsStream::Http(tcp), forwards: false });
+        };
+        if is_socks(&proxy) {
+            let mut socks = SocksV5::new(proxy.uri().clone(), self.to_proxy);
+            if let Some((user, password)) = proxy.raw_auth() {
+                socks = socks.with_auth(user.to_owned(), password.to_owned());
+            }
+            return Ok(ProxyStream { io: socks.call(target).await?, forwards: false });
+        }
+        if target.scheme_str() == Some("https") {
+            let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy);
+            if let Some(authorization) = proxy.basic_auth() {
+                tunnel = tunnel.with_auth(authorization.clone());
+            }
+            return Ok(ProxyStream { io: tunnel.call(target).await?, forwards: false });
+        }
+        let io = self.to_proxy.call(proxy.uri().clone()).await?;
+        Ok(ProxyStream { io, forwards: true })
+    }
+}
+
+fn is_socks(proxy: &Intercept) -> bool {
+    proxy.uri().scheme_str().is_some_and(|scheme| scheme.starts_with("socks"))
+}
+
+/// Leaves out the proxy, whose URL may hold a password.
+impl fmt::Debug for ProxyConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyConnector").finish_non_exhaustive()
+    }
+}
+
+impl Service<Uri> for ProxyConnector {
+    type Response = ProxyStream;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<ProxyStream, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(target))
+    }
+}
+
+pin_project! {
+    /// A connection that [`ProxyConnector`] has opened.
+    pub struct ProxyStream {
+        #[pin]
+        io: PlainStream,
+        // Whether it leads to a proxy that forwards requests, which then name the whole URL.
+        forwards: bool,
+    }
+}
+
+impl fmt::Debug for ProxyStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyStream").field("forwards", &self.forwards).finish_non_exhaustive()
+    }
+}
+
+impl Connection for ProxyStream {
+    fn connected(&self) -> Connected {
+        self.io.connected().proxy(self.forwards)
+    }
+}
+
+impl Read for ProxyStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_read(cx, buf)
+    }
+}
+
+impl Write for ProxyStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write_vectored(cx, bufs)
+    }
+}
+
+/// A connection took longer than `client.connect_timeout`: name, TCP, proxy and TLS together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no connection within {0:?}")]
+pub struct ConnectTimeout(pub Duration);
+
+/// Puts a time limit on the whole of another connector.
+#[derive(Clone, Debug)]
+pub struct Limited<C> {
+    pub(super) connector: C,
+    pub(super) timeout: Duration,
+}
+
+impl<C> Service<Uri> for Limited<C>
+where
+    C: Service<Uri>,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let timeout = self.timeout;
+        let connecting = self.connector.call(target);
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, connecting).await {
+                Ok(connected) => connected.map_err(Into::into),
+                Err(_) => Err(ConnectTimeout(timeout).into()),
+            }
+        })
+    }
+}
