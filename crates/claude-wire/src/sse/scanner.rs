@@ -301,7 +301,9 @@ impl Events<'_> {
                 scanner.id.extend_from_slice(value);
             }
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
-                scanner.retry = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                let parsed = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                // One that no number can hold is ignored, like one that is no number.
+                scanner.retry = parsed.or(scanner.retry);
             }
             _ => {}
         }
