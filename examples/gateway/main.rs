@@ -1,0 +1,65 @@
+//! A gateway: anything that speaks to the Claude API can speak to this instead, and `ANTHROPIC_BASE_URL` is all
+//! that has to be set.
+//!
+//! ```text
+//! cargo run --release --example gateway -- [--listen ADDR] [--upstream URL] [--config FILE] [--check]
+//! ```
+//!
+//! Without a key in `ANTHROPIC_API_KEY` and without an upstream it starts the simulator and sends everything
+//! there. Requests and answers pass byte for byte, streams as they come.
+
+mod access_log;
+mod args;
+mod forward;
+mod server;
+mod shutdown;
+mod target;
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use claude_tower::config::Config;
+use tracing_subscriber::EnvFilter;
+
+use args::Args;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .with_target(false)
+        .init();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut cause: Option<&dyn Error> = Some(&*error);
+            while let Some(error) = cause {
+                eprintln!("gateway: {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let mut config = Config::load(args.config.as_deref(), std::env::vars())?;
+    args.apply_to(&mut config.gateway);
+    if args.check {
+        // Certificates and keys are read too: a file that is not there should not wait for the first start.
+        claude_tower::client::HyperClient::new(&config.client)?;
+        println!("the configuration is good");
+        return Ok(());
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.gateway.worker_threads > 0 {
+        runtime.worker_threads(config.gateway.worker_threads);
+    }
+    runtime.enable_all().build()?.block_on(server::serve(&config))
+}

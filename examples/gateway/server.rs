@@ -1,0 +1,47 @@
+//! The server: from its start to its last answer.
+
+use std::error::Error;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use claude_tower::client::HyperClient;
+use claude_tower::config::Config;
+use claude_tower::stack::StackBuilder;
+use claude_tower::upstream::UpstreamLayer;
+use tokio::net::TcpListener;
+use tower::Layer;
+
+use crate::forward::{Gateway, forward};
+use crate::shutdown::Shutdown;
+use crate::target::Target;
+
+/// Serves until a signal comes and what is running has ended.
+pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(config.gateway.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.gateway.listen))?;
+    let address = listener.local_addr()?;
+    let target = Target::choose(&config.gateway).await?;
+    let stack = StackBuilder::new().build(HyperClient::new(&config.client)?);
+    let upstream = UpstreamLayer::new(target.uri.clone())?.layer(stack);
+    let gateway = Gateway { upstream, access_log: config.gateway.access_log };
+    let router = Router::new().fallback(forward).with_state(gateway);
+
+    // Without this, small writes wait up to 40 ms for the other side's delayed acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY cannot be set");
+        }
+    });
+    println!("ready: point an SDK here with\n\n    export ANTHROPIC_BASE_URL=http://{address}\n");
+
+    let shutdown = Shutdown::on_signal()?;
+    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().begun());
+    tokio::select! {
+        served = async { served.await } => served?,
+        () = shutdown.hurried(config.gateway.shutdown_grace) => {
+            tracing::warn!("stopped with requests still running");
+        }
+    }
+    Ok(())
+}

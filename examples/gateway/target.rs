@@ -1,0 +1,33 @@
+//! Whom the gateway calls.
+
+use std::error::Error;
+
+use claude_sim::{Server, Simulator};
+use claude_tower::config::GatewayConfig;
+use http::Uri;
+
+const API: &str = "https://api.anthropic.com";
+
+/// The upstream, and the simulator if it is that. The simulator stops when it is dropped.
+pub(crate) struct Target {
+    pub(crate) uri: Uri,
+    _simulator: Option<Server>,
+}
+
+impl Target {
+    /// The configured upstream; else the API if there is a key; else a simulator.
+    pub(crate) async fn choose(gateway: &GatewayConfig) -> Result<Self, Box<dyn Error>> {
+        if let Some(uri) = &gateway.upstream {
+            println!("calling {uri}");
+            return Ok(Self { uri: uri.clone(), _simulator: None });
+        }
+        if std::env::var_os("ANTHROPIC_API_KEY").is_some_and(|key| !key.is_empty()) {
+            println!("calling {API} (each request carries its caller's own key)");
+            return Ok(Self { uri: Uri::from_static(API), _simulator: None });
+        }
+        let server = Simulator::builder().with_any_key().build().serve("127.0.0.1:0").await?;
+        let uri = server.base_url().parse()?;
+        println!("ANTHROPIC_API_KEY is not set: calling a simulator of the API at {uri} (any key will do)");
+        Ok(Self { uri, _simulator: Some(server) })
+    }
+}
