@@ -1,0 +1,69 @@
+//! An answer before it is encoded and sent: the status, the headers of its own, and what to send.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use crate::body::SimBody;
+use crate::encoding::Coding;
+use crate::messages::EventStream;
+
+pub(crate) struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    content: Content,
+}
+
+enum Content {
+    Json(Bytes),
+    Events(Box<EventStream>),
+}
+
+impl Answer {
+    pub(crate) fn json(body: Bytes) -> Self {
+        Self::new("application/json", Content::Json(body))
+    }
+
+    pub(crate) fn events(events: EventStream) -> Self {
+        let mut answer = Self::new("text/event-stream; charset=utf-8", Content::Events(Box::new(events)));
+        answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        answer
+    }
+
+    fn new(content_type: &'static str, content: Content) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        Self { status: StatusCode::OK, headers, content }
+    }
+
+    pub(crate) const fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) const fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+
+    pub(crate) fn into_response(self, coding: Coding) -> Response<SimBody> {
+        let Self { status, mut headers, content } = self;
+        coding.announce(&mut headers);
+        let body = match content {
+            Content::Json(json) => {
+                let json = coding.encode(json);
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
+                SimBody::whole(json)
+            }
+            Content::Events(events) => SimBody::events(*events, coding),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+}

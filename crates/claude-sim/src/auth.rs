@@ -1,0 +1,138 @@
+//! Keys: whose they are, and who is asking.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::errors::ApiError;
+
+/// The key of a simulator that was built with no other.
+pub const DEFAULT_KEY: &str = "sk-ant-api03-simulator-000000000000000000000000";
+/// The organisation of keys that name no other.
+pub const DEFAULT_ORGANIZATION: &str = "00000000-0000-4000-8000-000000000001";
+/// The workspace of keys that name no other.
+pub const DEFAULT_WORKSPACE: &str = "wrkspc_01Simulator000000000000";
+
+const ORGANIZATION_HEADER: HeaderName = HeaderName::from_static("anthropic-organization-id");
+const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("anthropic-workspace-id");
+
+/// A valid key, and to whom it belongs.
+#[derive(Clone)]
+pub struct Key {
+    secret: String,
+    owner: Owner,
+}
+
+impl Key {
+    /// A key of the default organisation and workspace. The name is what the request log calls it by.
+    pub fn new(name: impl Into<String>, secret: impl Into<String>) -> Self {
+        let owner = Owner {
+            name: name.into(),
+            organization: DEFAULT_ORGANIZATION.into(),
+            workspace: DEFAULT_WORKSPACE.into(),
+        };
+        Self { secret: secret.into(), owner }
+    }
+
+    /// The organisation that it belongs to.
+    #[must_use]
+    pub fn with_organization(mut self, id: impl Into<String>) -> Self {
+        self.owner.organization = id.into();
+        self
+    }
+
+    /// The workspace that it belongs to.
+    #[must_use]
+    pub fn with_workspace(mut self, id: impl Into<String>) -> Self {
+        self.owner.workspace = id.into();
+        self
+    }
+}
+
+/// Shows whose key it is, and not the key.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Key").field(&self.owner).finish()
+    }
+}
+
+/// Who a valid key belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    name: String,
+    organization: String,
+    workspace: String,
+}
+
+impl Owner {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Says on a response whose request it answers. An id that cannot stand in a header is left out.
+    pub(crate) fn sign(&self, headers: &mut HeaderMap) {
+        for (name, id) in [(ORGANIZATION_HEADER, &self.organization), (WORKSPACE_HEADER, &self.workspace)] {
+            if let Ok(id) = HeaderValue::from_str(id) {
+                headers.insert(name, id);
+            }
+        }
+    }
+}
+
+/// All keys, with those that were valid once.
+pub(crate) struct KeyRing {
+    /// `None` is a revoked key.
+    keys: HashMap<Vec<u8>, Option<Arc<Owner>>>,
+    /// To whom unknown keys belong, if they are let in.
+    anyone: Option<Arc<Owner>>,
+}
+
+impl KeyRing {
+    /// The default key is there only if no other is.
+    pub(crate) fn new(keys: Vec<Key>, accept_any: bool) -> Self {
+        let mut ring = Self {
+            keys: HashMap::new(),
+            anyone: accept_any.then(|| Arc::new(Key::new("any", String::new()).owner)),
+        };
+        if keys.is_empty() {
+            ring.add(Key::new("default", DEFAULT_KEY));
+        }
+        for key in keys {
+            ring.add(key);
+        }
+        ring
+    }
+
+    pub(crate) fn add(&mut self, key: Key) {
+        self.keys.insert(key.secret.into_bytes(), Some(Arc::new(key.owner)));
+    }
+
+    /// Also a key that is not known, so that it stays out where any other is let in.
+    pub(crate) fn revoke(&mut self, secret: &str) {
+        self.keys.insert(secret.as_bytes().to_vec(), None);
+    }
+
+    /// Who is asking. `x-api-key` comes first where there are two credentials.
+    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Owner>, ApiError> {
+        let (secret, complaint) = match (headers.get("x-api-key"), headers.get(AUTHORIZATION)) {
+            (Some(key), _) => (key.as_bytes(), "invalid x-api-key"),
+            (None, Some(authorization)) => {
+                (bearer(authorization.as_bytes()).unwrap_or_default(), "Invalid bearer token")
+            }
+            (None, None) => return Err(ApiError::authentication("x-api-key header is required")),
+        };
+        let owner = match self.keys.get(secret) {
+            Some(owner) => owner.as_ref(),
+            None => self.anyone.as_ref().filter(|_| !secret.is_empty()),
+        };
+        owner.map(Arc::clone).ok_or_else(|| ApiError::authentication(complaint))
+    }
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked("bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}

@@ -1,0 +1,106 @@
+//! Building a simulator.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, SystemTime};
+
+use crate::auth::Key;
+use crate::log::{DEFAULT_LOG_BODY_BYTES, DEFAULT_LOG_ENTRIES};
+use crate::messages::Reply;
+use crate::models::Model;
+use crate::simulator::Simulator;
+
+/// 2026-11-22T00:00:00Z, in seconds after the epoch.
+const DEFAULT_DATE: u64 = 1_795_305_600;
+
+/// What a simulator is made of. See [`Simulator::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    pub(crate) seed: u64,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) accept_any_key: bool,
+    pub(crate) models: Vec<Model>,
+    pub(crate) reply: Reply,
+    pub(crate) frame_bytes: Option<NonZeroUsize>,
+    pub(crate) date: SystemTime,
+    pub(crate) log_entries: usize,
+    pub(crate) log_body_bytes: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            keys: Vec::new(),
+            accept_any_key: false,
+            models: Model::catalogue(),
+            reply: Reply::default(),
+            frame_bytes: None,
+            date: SystemTime::UNIX_EPOCH + Duration::from_secs(DEFAULT_DATE),
+            log_entries: DEFAULT_LOG_ENTRIES,
+            log_body_bytes: DEFAULT_LOG_BODY_BYTES,
+        }
+    }
+}
+
+impl Builder {
+    /// What ids, padding and texts are drawn from; 0 if nothing is said.
+    pub const fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Adds a key. The first one takes the place of [`DEFAULT_KEY`](crate::DEFAULT_KEY).
+    pub fn with_key(mut self, key: Key) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Lets every credential in that is not empty. Keys that are known keep their owner, and revoked ones stay
+    /// revoked.
+    pub const fn with_any_key(mut self) -> Self {
+        self.accept_any_key = true;
+        self
+    }
+
+    /// The models that exist, in the order in which they are listed, instead of [`Model::catalogue`].
+    pub fn with_models(mut self, models: impl IntoIterator<Item = Model>) -> Self {
+        self.models = models.into_iter().collect();
+        self
+    }
+
+    /// What every message answers for which nothing is scripted ([`Simulator::script`]); [`Reply::echo`] if
+    /// nothing is said.
+    pub fn with_reply(mut self, reply: Reply) -> Self {
+        self.reply = reply;
+        self
+    }
+
+    /// Cuts response bodies into frames of this many bytes, without regard to events and characters, as a
+    /// network does. The last frame is what is left.
+    pub const fn with_frame_bytes(mut self, bytes: NonZeroUsize) -> Self {
+        self.frame_bytes = Some(bytes);
+        self
+    }
+
+    /// The date of all answers; 2026-11-22T00:00:00Z if nothing is said. It stands still.
+    pub const fn with_date(mut self, date: SystemTime) -> Self {
+        self.date = date;
+        self
+    }
+
+    /// How many requests the log holds, and how much of each body;
+    /// [`DEFAULT_LOG_ENTRIES`](crate::DEFAULT_LOG_ENTRIES) and
+    /// [`DEFAULT_LOG_BODY_BYTES`](crate::DEFAULT_LOG_BODY_BYTES) if nothing is said. No entries means no log.
+    pub const fn with_log(mut self, entries: usize, body_bytes: usize) -> Self {
+        self.log_entries = entries;
+        self.log_body_bytes = body_bytes;
+        self
+    }
+
+    /// The simulator.
+    #[must_use]
+    pub fn build(self) -> Simulator {
+        Simulator::from_builder(self)
+    }
+}

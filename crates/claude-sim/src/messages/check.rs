@@ -1,0 +1,95 @@
+//! The conversation: whether it has the form that the API takes, and what of it the answer is made from.
+
+use serde_json::Value;
+
+use super::fields::{self, Object};
+use super::request::Version;
+use crate::errors::ApiError;
+
+/// The API's limit.
+const MAX_MESSAGES: usize = 100_000;
+
+/// How much of the last user text is kept.
+const MAX_EXCERPT_CHARS: usize = 200;
+
+pub(super) struct Conversation {
+    /// The beginning of the last text that a user wrote.
+    pub(super) excerpt: String,
+    /// Whether the last message brings results of tools.
+    pub(super) brings_results: bool,
+}
+
+pub(super) fn conversation(messages: &Value, version: &Version) -> Result<Conversation, ApiError> {
+    let messages = fields::list(messages, "messages")?;
+    match messages.len() {
+        0 => return Err(fields::wrong("messages", "at least one message is required")),
+        length if length > MAX_MESSAGES => {
+            return Err(fields::wrong("messages", "at most 100000 messages are allowed"));
+        }
+        _ => {}
+    }
+    let mut conversation = Conversation { excerpt: String::new(), brings_results: false };
+    for (index, message) in messages.iter().enumerate() {
+        let at = format!("messages.{index}");
+        let message = fields::object(message, &at)?;
+        let role = fields::string(fields::required(message, &at, "role")?, &fields::path(&at, "role"))?;
+        if !matches!(role, "user" | "assistant" | "system") {
+            let complaint = "Input should be 'user', 'assistant' or 'system'";
+            return Err(fields::wrong(&fields::path(&at, "role"), complaint));
+        }
+        let content = fields::required(message, &at, "content")?;
+        let mut said = Said { text: None, brings_results: false };
+        said.read(content, &fields::path(&at, "content"), role, version)?;
+        if let (Some(text), "user") = (said.text, role) {
+            conversation.excerpt = text.chars().take(MAX_EXCERPT_CHARS).collect();
+        }
+        conversation.brings_results = said.brings_results;
+    }
+    Ok(conversation)
+}
+
+/// What one message says.
+struct Said<'a> {
+    text: Option<&'a str>,
+    brings_results: bool,
+}
+
+impl<'a> Said<'a> {
+    fn read(&mut self, content: &'a Value, at: &str, role: &str, version: &Version) -> Result<(), ApiError> {
+        if let Some(text) = content.as_str() {
+            self.text = Some(text);
+            return Ok(());
+        }
+        for (index, block) in fields::list(content, at)?.iter().enumerate() {
+            let at = format!("{at}.{index}");
+            let block = fields::object(block, &at)?;
+            let kind = fields::string(fields::required(block, &at, "type")?, &fields::path(&at, "type"))?;
+            if version.strict {
+                check_strictly(block, kind, role, &at)?;
+            }
+            match kind {
+                "text" => {
+                    let text = fields::required(block, &at, "text")?;
+                    self.text = Some(fields::string(text, &fields::path(&at, "text"))?);
+                }
+                "tool_result" => self.brings_results = true,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What version 2026-10-21 no longer takes.
+fn check_strictly(block: &Object, kind: &str, role: &str, at: &str) -> Result<(), ApiError> {
+    let cited = || block.get("citations").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    match (kind, role) {
+        ("document", "assistant") => {
+            Err(fields::wrong(at, "document blocks are not supported in assistant messages"))
+        }
+        ("text", "user") if cited() => {
+            Err(fields::wrong(&fields::path(at, "citations"), "not supported in user messages"))
+        }
+        _ => Ok(()),
+    }
+}

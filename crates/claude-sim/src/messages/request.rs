@@ -1,0 +1,165 @@
+//! What a request asks for, as far as the simulator honours it.
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::check::{self, Conversation};
+use super::fields::{self, Object};
+use super::thinking::Thinking;
+use super::tokens;
+use super::tools::Tools;
+use crate::errors::ApiError;
+use crate::models::{Catalogue, FastMode, Model};
+
+/// The fields that version 2026-10-21 refuses, even at their defaults.
+const SAMPLING: [&str; 3] = ["temperature", "top_p", "top_k"];
+
+pub(super) struct Asked<'a> {
+    pub(super) model: &'a Model,
+    pub(super) stream: bool,
+    pub(super) max_tokens: u64,
+    pub(super) thinking: Thinking,
+    pub(super) tools: Tools<'a>,
+    pub(super) stop_sequences: Vec<&'a str>,
+    pub(super) conversation: Conversation,
+    pub(super) input_tokens: u64,
+    pub(super) inference_geo: &'static str,
+    pub(super) speed: &'static str,
+}
+
+/// The body as JSON. Nesting deeper than 128 is refused along with everything that is no JSON.
+pub(super) fn parse(body: &[u8]) -> Result<Object, ApiError> {
+    let complaint = |what: &dyn ToString| {
+        ApiError::invalid(format!("The request body is not valid JSON: {}", what.to_string()))
+    };
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(complaint(&"an object is expected")),
+        Err(error) => Err(complaint(&error)),
+    }
+}
+
+/// What `count_tokens` answers.
+pub(super) fn count(body: &Object, headers: &HeaderMap, models: &Catalogue) -> Result<u64, ApiError> {
+    let name = model_name(body)?;
+    check::conversation(fields::required(body, "", "messages")?, &Version::of(headers))?;
+    check_sampling(body, &Version::of(headers))?;
+    callable(models, name)?;
+    Ok(tokens::of_input(body))
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn read(
+        body: &'a Object,
+        headers: &HeaderMap,
+        models: &'a Catalogue,
+    ) -> Result<Self, ApiError> {
+        let version = Version::of(headers);
+        let name = model_name(body)?;
+        let max_tokens = fields::count(fields::required(body, "", "max_tokens")?, "max_tokens")?;
+        let conversation = check::conversation(fields::required(body, "", "messages")?, &version)?;
+        let stream =
+            fields::optional(body, "stream").map_or(Ok(false), |it| fields::boolean(it, "stream"))?;
+        check_sampling(body, &version)?;
+        let thinking = Thinking::read(body, max_tokens)?;
+        let tools = Tools::read(body)?;
+        let stop_sequences = stop_sequences(body)?;
+        if thinking.is_on() && tools.is_forced() {
+            let complaint = "Thinking may not be enabled when tool_choice forces tool use.";
+            return Err(ApiError::invalid(complaint));
+        }
+        if max_tokens == 0 && (stream || thinking.is_on() || tools.is_forced()) {
+            let complaint = "0 does not go with stream, thinking or a forced tool_choice";
+            return Err(fields::wrong("max_tokens", complaint));
+        }
+        let model = callable(models, name)?;
+        if let Some(most) = model.max_tokens().filter(|&most| max_tokens > most) {
+            let complaint = format!(
+                "{max_tokens} > {most}, which is the maximum allowed number of output tokens for {}",
+                model.id()
+            );
+            return Err(fields::wrong("max_tokens", &complaint));
+        }
+        Ok(Self {
+            model,
+            stream,
+            max_tokens,
+            thinking,
+            tools,
+            stop_sequences,
+            conversation,
+            input_tokens: tokens::of_input(body),
+            inference_geo: inference_geo(body, model)?,
+            speed: speed(body, model)?,
+        })
+    }
+}
+
+/// The two versions, as far as they differ here.
+pub(super) struct Version {
+    pub(super) strict: bool,
+}
+
+impl Version {
+    fn of(headers: &HeaderMap) -> Self {
+        Self { strict: headers.get("anthropic-version").is_some_and(|version| version == "2026-10-21") }
+    }
+}
+
+fn model_name(body: &Object) -> Result<&str, ApiError> {
+    fields::string(fields::required(body, "", "model")?, "model")
+}
+
+fn callable<'a>(models: &'a Catalogue, name: &str) -> Result<&'a Model, ApiError> {
+    models.callable(name).ok_or_else(|| ApiError::not_found(format!("model: {name}")))
+}
+
+fn check_sampling(body: &Object, version: &Version) -> Result<(), ApiError> {
+    match SAMPLING.iter().find(|&&name| version.strict && fields::optional(body, name).is_some()) {
+        Some(name) => Err(fields::wrong(name, "not supported by anthropic-version 2026-10-21")),
+        None => Ok(()),
+    }
+}
+
+fn stop_sequences(body: &Object) -> Result<Vec<&str>, ApiError> {
+    let Some(sequences) = fields::optional(body, "stop_sequences") else {
+        return Ok(Vec::new());
+    };
+    let sequences = fields::list(sequences, "stop_sequences")?.iter().enumerate();
+    sequences
+        .map(|(index, sequence)| {
+            let at = format!("stop_sequences.{index}");
+            match fields::string(sequence, &at)? {
+                sequence if sequence.trim().is_empty() => {
+                    Err(fields::wrong("stop_sequences", "each stop sequence must contain non-whitespace"))
+                }
+                sequence => Ok(sequence),
+            }
+        })
+        .collect()
+}
+
+fn inference_geo(body: &Object, model: &Model) -> Result<&'static str, ApiError> {
+    let asked = fields::optional(body, "inference_geo")
+        .map(|geo| fields::string(geo, "inference_geo"))
+        .transpose()?;
+    match asked {
+        None | Some("global") if model.shows_geo() => Ok("global"),
+        None | Some("global") => Ok("not_available"),
+        Some("us") if model.shows_geo() => Ok("us"),
+        Some("us") => Err(fields::wrong("inference_geo", "not supported by this model")),
+        Some(_) => Err(fields::wrong("inference_geo", "Input should be 'global' or 'us'")),
+    }
+}
+
+fn speed(body: &Object, model: &Model) -> Result<&'static str, ApiError> {
+    let asked = fields::optional(body, "speed").map(|speed| fields::string(speed, "speed")).transpose()?;
+    match (asked, model.fast()) {
+        (None | Some("standard"), _) | (Some("fast"), FastMode::Ignored) => Ok("standard"),
+        (Some("fast"), FastMode::Fast) => Ok("fast"),
+        (Some("fast"), FastMode::Refused) => {
+            Err(fields::wrong("speed", "'fast' is not supported by this model"))
+        }
+        (Some(_), _) => Err(fields::wrong("speed", "Input should be 'standard' or 'fast'")),
+    }
+}

@@ -1,0 +1,135 @@
+//! One request in, one response out.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use claude_wire::BoxError;
+use http::header::CONTENT_ENCODING;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::answer::Answer;
+use crate::auth::Owner;
+use crate::body::SimBody;
+use crate::encoding::Coding;
+use crate::errors::ApiError;
+use crate::future::ResponseFuture;
+use crate::receive::{Received, receive};
+use crate::simulator::{Shared, Simulator};
+use crate::{messages, models, seed};
+
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("request-id");
+
+impl<B> Service<Request<B>> for Simulator
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<SimBody>;
+    type Error = BoxError;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let shared = Arc::clone(&self.shared);
+        ResponseFuture::new(async move { respond(&shared, request).await })
+    }
+}
+
+async fn respond<B>(shared: &Shared, request: Request<B>) -> Result<Response<SimBody>, BoxError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let (head, body) = request.into_parts();
+    let (number, request_id) = shared.log().arrive(&head, |number| seed::request_id(shared.seed, number));
+    let in_flight = shared.in_flight.enter();
+    let received = receive(body).await?;
+
+    let mut owner = None;
+    let answer = match received {
+        // The API's edge refuses these before it knows who is asking.
+        Received::TooLarge => Err(ApiError::too_large()),
+        Received::Whole(body) => {
+            shared.log().read(number, &body);
+            let call = Call { number, head: &head, body: &body };
+            let authenticated = shared.keys().authenticate(&head.headers);
+            owner = authenticated.as_ref().ok().map(Arc::clone);
+            route(shared, &call, authenticated)
+        }
+    };
+    let mut answer = answer.unwrap_or_else(|error| error.into_answer(&request_id));
+    shared.log().answered(number, answer.status(), owner.as_ref().map(|owner| owner.name()));
+    if let Some(owner) = owner {
+        owner.sign(answer.headers_mut());
+    }
+    if let Ok(request_id) = HeaderValue::from_str(&request_id) {
+        answer.headers_mut().insert(REQUEST_ID_HEADER, request_id);
+    }
+    let response = answer.into_response(Coding::accepted(&head.headers));
+    Ok(response.map(|body| body.with_frame_bytes(shared.frame_bytes).counted_by(in_flight)))
+}
+
+/// A request that has been read.
+pub(crate) struct Call<'a> {
+    pub(crate) number: u64,
+    pub(crate) head: &'a Parts,
+    pub(crate) body: &'a [u8],
+}
+
+/// Who asks what. Paths are matched without the query, as the API does.
+fn route(
+    shared: &Shared,
+    call: &Call<'_>,
+    authenticated: Result<Arc<Owner>, ApiError>,
+) -> Result<Answer, ApiError> {
+    let path = call.head.uri.path();
+    let (method, endpoint): (&'static str, Endpoint) = match path {
+        "/v1/messages" => ("POST", messages::create),
+        "/v1/messages/count_tokens" => ("POST", messages::count_tokens),
+        "/v1/models" => ("GET", models::list),
+        _ => match path.strip_prefix("/v1/models/") {
+            Some(id) if !id.is_empty() && !id.contains('/') => ("GET", models::retrieve),
+            _ => return Err(ApiError::not_found("Not Found")),
+        },
+    };
+    if call.head.method.as_str() != method {
+        return Err(ApiError::method_not_allowed(method));
+    }
+    authenticated?;
+    check_version(&call.head.headers)?;
+    check_encoding(&call.head.headers)?;
+    endpoint(shared, call)
+}
+
+type Endpoint = fn(&Shared, &Call<'_>) -> Result<Answer, ApiError>;
+
+/// The two versions that are alive.
+fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
+    match headers.get("anthropic-version").map(HeaderValue::as_bytes) {
+        Some(b"2026-10-21" | b"2023-06-01") => Ok(()),
+        None | Some(b"") => Err(ApiError::invalid("anthropic-version: header is required")),
+        Some(other) => {
+            let other = String::from_utf8_lossy(other);
+            Err(ApiError::invalid(format!("anthropic-version: \"{other}\" is not a valid version")))
+        }
+    }
+}
+
+/// Which codings of requests the API understands is not documented; this one understands none.
+fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        Some(coding) if !coding.eq_ignore_ascii_case(b"identity") => {
+            let coding = String::from_utf8_lossy(coding);
+            Err(ApiError::invalid(format!("Unsupported content encoding: {coding}"))
+                .with_code("request_body_encoding_unsupported"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,158 @@
+//! The simulator: one simulated service, and a handle to it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use tokio::net::ToSocketAddrs;
+
+use crate::auth::{Key, KeyRing};
+use crate::builder::Builder;
+use crate::in_flight::InFlight;
+use crate::log::{Log, SeenRequest};
+use crate::messages::Reply;
+use crate::models::Catalogue;
+use crate::server::Server;
+
+/// A simulated Claude API. Clones are handles of the same one. See the [crate docs](crate).
+#[derive(Clone)]
+pub struct Simulator {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) seed: u64,
+    pub(crate) date: SystemTime,
+    pub(crate) frame_bytes: Option<NonZeroUsize>,
+    pub(crate) models: Catalogue,
+    pub(crate) in_flight: InFlight,
+    keys: Mutex<KeyRing>,
+    log: Mutex<Log>,
+    reply: Reply,
+    script: Mutex<VecDeque<Reply>>,
+}
+
+impl Simulator {
+    /// A simulator of seed 0 with the default key and catalogue.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Starts to build one.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn from_builder(builder: Builder) -> Self {
+        let shared = Shared {
+            seed: builder.seed,
+            date: builder.date,
+            frame_bytes: builder.frame_bytes,
+            models: Catalogue::new(builder.models),
+            in_flight: InFlight::default(),
+            keys: Mutex::new(KeyRing::new(builder.keys, builder.accept_any_key)),
+            log: Mutex::new(Log::new(builder.log_entries, builder.log_body_bytes)),
+            reply: builder.reply,
+            script: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Serves it over HTTP/1.1 at `addr` (port 0 for any) until the [`Server`] is shut down or dropped. It may
+    /// be served several times, and be called in process at the same time.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be bound.
+    pub async fn serve(&self, addr: impl ToSocketAddrs) -> io::Result<Server> {
+        Server::bind(self.clone(), addr).await
+    }
+
+    /// The next messages answer these, one each, in the order in which their requests have been read; after
+    /// them, it is the builder's reply again. Replies wait until they are used, and only valid requests use
+    /// them.
+    pub fn script(&self, replies: impl IntoIterator<Item = Reply>) {
+        lock(&self.shared.script).extend(replies);
+    }
+
+    /// How many scripted replies wait.
+    #[must_use]
+    pub fn scripted(&self) -> usize {
+        lock(&self.shared.script).len()
+    }
+
+    /// A key becomes valid, also one that was revoked.
+    pub fn add_key(&self, key: Key) {
+        lock(&self.shared.keys).add(key);
+    }
+
+    /// A key becomes invalid, for every request that is not yet being answered.
+    pub fn revoke_key(&self, secret: &str) {
+        lock(&self.shared.keys).revoke(secret);
+    }
+
+    /// The requests that came in, oldest first, as far as the log goes back.
+    #[must_use]
+    pub fn requests(&self) -> Vec<SeenRequest> {
+        lock(&self.shared.log).entries()
+    }
+
+    /// How many requests ever came in.
+    #[must_use]
+    pub fn arrived(&self) -> u64 {
+        lock(&self.shared.log).arrived()
+    }
+
+    /// How many requests are being answered: from the first poll of the future to the end, or the drop, of the
+    /// response body.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight.now()
+    }
+
+    /// The most requests that were ever answered at the same time.
+    #[must_use]
+    pub fn max_in_flight(&self) -> usize {
+        self.shared.in_flight.most()
+    }
+}
+
+impl Default for Simulator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator")
+            .field("seed", &self.shared.seed)
+            .field("arrived", &self.arrived())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn keys(&self) -> MutexGuard<'_, KeyRing> {
+        lock(&self.keys)
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
+        lock(&self.log)
+    }
+
+    /// What the next message answers.
+    pub(crate) fn next_reply(&self) -> Reply {
+        lock(&self.script).pop_front().unwrap_or_else(|| self.reply.clone())
+    }
+}
+
+/// Every section under these locks leaves its data whole at every point, so poison says nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

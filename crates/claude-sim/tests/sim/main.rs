@@ -1,0 +1,15 @@
+//! The simulator through its public API: in process and on loopback.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy.toml allows it")]
+
+mod auth;
+mod checker;
+mod determinism;
+mod encoding;
+mod errors;
+mod log;
+mod messages;
+mod models;
+mod server;
+mod stream;
+mod support;
