@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde::Serialize;
 
 use crate::body::SimBody;
 use crate::encoding::Coding;
@@ -20,8 +21,11 @@ enum Content {
 }
 
 impl Answer {
-    pub(crate) fn json(body: Bytes) -> Self {
-        Self::new("application/json", Content::Json(body))
+    /// Bodies are structs, never maps: the order of a map's fields would depend on features of `serde_json` that
+    /// others may turn on. Nothing in them can fail to be written.
+    pub(crate) fn json<T: Serialize>(body: &T) -> Self {
+        let json = serde_json::to_vec(body).unwrap_or_default();
+        Self::new("application/json", Content::Json(Bytes::from(json)))
     }
 
     pub(crate) fn events(events: EventStream) -> Self {

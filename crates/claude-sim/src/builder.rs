@@ -83,7 +83,7 @@ impl Builder {
         self
     }
 
-    /// The date of all answers; 2026-11-22T00:00:00Z if nothing is said. It stands still.
+    /// The date of all answers, in `date` and in the rate limit headers; 2026-11-22T00:00:00Z if nothing is said. It stands still.
     pub const fn with_date(mut self, date: SystemTime) -> Self {
         self.date = date;
         self

@@ -1,9 +1,8 @@
 //! Errors in the API's own shape.
 
-use bytes::Bytes;
 use http::header::ALLOW;
 use http::{HeaderValue, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::answer::Answer;
 
@@ -53,15 +52,39 @@ impl ApiError {
     }
 
     pub(crate) fn into_answer(self, request_id: &str) -> Answer {
-        let mut error = json!({"type": self.kind, "message": self.message});
-        if let Some(code) = self.code {
-            error["details"] = json!({"error_code": code});
-        }
-        let body = json!({"type": "error", "error": error, "request_id": request_id});
-        let mut answer = Answer::json(Bytes::from(body.to_string())).with_status(self.status);
+        let body = Body {
+            r#type: "error",
+            error: Error {
+                r#type: self.kind,
+                message: &self.message,
+                details: self.code.map(|error_code| Details { error_code }),
+            },
+            request_id,
+        };
+        let mut answer = Answer::json(&body).with_status(self.status);
         if let Some(allow) = self.allow {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         }
         answer
     }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    error: Error<'a>,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    r#type: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+#[derive(Serialize)]
+struct Details {
+    error_code: &'static str,
 }

@@ -88,6 +88,7 @@ mod answer;
 mod auth;
 mod body;
 mod builder;
+mod date;
 mod encoding;
 mod errors;
 mod future;

@@ -5,9 +5,19 @@
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use jiff::Timestamp;
 
+use crate::date;
 use crate::models::Line;
+
+macro_rules! names {
+    ($bucket:literal) => {
+        [
+            HeaderName::from_static(concat!("anthropic-ratelimit-", $bucket, "-limit")),
+            HeaderName::from_static(concat!("anthropic-ratelimit-", $bucket, "-remaining")),
+            HeaderName::from_static(concat!("anthropic-ratelimit-", $bucket, "-reset")),
+        ]
+    };
+}
 
 /// The limits of one model class, per minute.
 pub(crate) struct Limits {
@@ -31,30 +41,30 @@ impl Limits {
 
     /// Full buckets, replenished already.
     pub(crate) fn show(&self, headers: &mut HeaderMap, now: SystemTime) {
-        show("requests", self.requests, headers, now);
-        show("tokens", self.input_tokens + self.output_tokens, headers, now);
-        show("input-tokens", self.input_tokens, headers, now);
-        show("output-tokens", self.output_tokens, headers, now);
+        show(REQUESTS, self.requests, headers, now);
+        show(TOKENS, self.input_tokens + self.output_tokens, headers, now);
+        show(INPUT_TOKENS, self.input_tokens, headers, now);
+        show(OUTPUT_TOKENS, self.output_tokens, headers, now);
     }
 }
 
 /// `count_tokens` is limited by requests alone.
 pub(crate) fn show_count_tokens(headers: &mut HeaderMap, now: SystemTime) {
-    show("requests", COUNT_TOKENS_REQUESTS, headers, now);
+    show(REQUESTS, COUNT_TOKENS_REQUESTS, headers, now);
 }
 
-fn show(bucket: &str, limit: u64, headers: &mut HeaderMap, now: SystemTime) {
-    // A date outside the years that RFC 3339 can write has no reset to show.
-    let reset = Timestamp::try_from(now).ok().map(|now| now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    let fields = [
-        ("limit", Some(HeaderValue::from(limit))),
-        ("remaining", Some(HeaderValue::from(limit))),
-        ("reset", reset.and_then(|reset| HeaderValue::try_from(reset).ok())),
-    ];
-    for (field, value) in fields {
-        let name = HeaderName::try_from(format!("anthropic-ratelimit-{bucket}-{field}"));
-        if let (Ok(name), Some(value)) = (name, value) {
-            headers.insert(name, value);
-        }
+/// The headers of one bucket: limit, remaining, reset.
+type Names = [HeaderName; 3];
+
+const REQUESTS: Names = names!("requests");
+const TOKENS: Names = names!("tokens");
+const INPUT_TOKENS: Names = names!("input-tokens");
+const OUTPUT_TOKENS: Names = names!("output-tokens");
+
+fn show([limit_name, remaining, reset]: Names, limit: u64, headers: &mut HeaderMap, now: SystemTime) {
+    headers.insert(limit_name, HeaderValue::from(limit));
+    headers.insert(remaining, HeaderValue::from(limit));
+    if let Some(now) = date::rfc_3339(now) {
+        headers.insert(reset, now);
     }
 }

@@ -59,10 +59,8 @@ impl Server {
     /// Dropping the future is the same as dropping the server.
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
-        // The task ends by itself; it fails only if its runtime is going down.
-        if let Err(error) = (&mut self.task).await {
-            debug_assert!(error.is_cancelled(), "serving does not panic");
-        }
+        // It fails only if its runtime is going down, and then it has ended too.
+        (&mut self.task).await.ok();
     }
 }
 
@@ -99,8 +97,7 @@ async fn accept(simulator: Simulator, listener: TcpListener, mut stopped: watch:
 
 async fn serve(simulator: Simulator, stream: TcpStream, mut stopped: watch::Receiver<bool>) {
     // Events leave as they are made. A socket that cannot do that is slower and no less right.
-    let nodelay = stream.set_nodelay(true);
-    debug_assert!(nodelay.is_ok() || stream.peer_addr().is_err(), "an open socket takes the option");
+    stream.set_nodelay(true).ok();
     let service = service_fn(move |request| simulator.clone().call(request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     pin!(connection);

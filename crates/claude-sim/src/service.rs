@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use claude_wire::BoxError;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, DATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
@@ -19,7 +19,7 @@ use crate::errors::ApiError;
 use crate::future::ResponseFuture;
 use crate::receive::{Received, receive};
 use crate::simulator::{Shared, Simulator};
-use crate::{messages, models, seed};
+use crate::{date, messages, models, seed};
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("request-id");
 
@@ -68,6 +68,9 @@ where
     shared.log().answered(number, answer.status(), owner.as_ref().map(|owner| owner.name()));
     if let Some(owner) = owner {
         owner.sign(answer.headers_mut());
+    }
+    if let Some(date) = date::http(shared.date) {
+        answer.headers_mut().insert(DATE, date);
     }
     if let Ok(request_id) = HeaderValue::from_str(&request_id) {
         answer.headers_mut().insert(REQUEST_ID_HEADER, request_id);

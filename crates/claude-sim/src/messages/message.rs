@@ -72,14 +72,14 @@ impl Message {
         Self { id, model: asked.model.id().to_owned(), content, stop, usage }
     }
 
-    pub(super) fn to_json(&self) -> Vec<u8> {
+    pub(super) fn as_json(&self) -> impl Serialize {
         let stop = (Some(self.stop.reason()), self.stop.sequence());
-        to_json(&Envelope::new(self, &self.content, stop, &self.usage))
+        Envelope::new(self, &self.content, stop, self.usage.clone())
     }
 
     /// As a stream shows it first: empty, and without an end.
-    pub(super) fn start_json(&self) -> Vec<u8> {
-        to_json(&Envelope::new(self, &[], (None, None), &self.usage.at_start()))
+    pub(super) fn as_start_json(&self) -> impl Serialize {
+        Envelope::new(self, &[], (None, None), self.usage.at_start())
     }
 }
 
@@ -183,7 +183,7 @@ struct Envelope<'a> {
     stop_reason: Option<&'static str>,
     stop_sequence: Option<&'a str>,
     stop_details: (),
-    usage: &'a Usage,
+    usage: Usage,
     diagnostics: (),
 }
 
@@ -192,7 +192,7 @@ impl<'a> Envelope<'a> {
         message: &'a Message,
         content: &'a [Block],
         (stop_reason, stop_sequence): (Option<&'static str>, Option<&'a str>),
-        usage: &'a Usage,
+        usage: Usage,
     ) -> Self {
         Self {
             model: &message.model,
@@ -208,9 +208,4 @@ impl<'a> Envelope<'a> {
             diagnostics: (),
         }
     }
-}
-
-/// Nothing that is written here can fail: there are no maps with other keys than texts.
-pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
 }

@@ -16,8 +16,7 @@ mod tokens;
 mod tools;
 mod usage;
 
-use bytes::Bytes;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::errors::ApiError;
@@ -38,7 +37,7 @@ pub(crate) fn create(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiErro
         let padding = seed::rng(shared.seed, call.number, Purpose::Stream);
         Answer::events(EventStream::new(message, padding))
     } else {
-        Answer::json(Bytes::from(message.to_json()))
+        Answer::json(&message.as_json())
     };
     Limits::of(asked.model.line()).show(answer.headers_mut(), shared.date);
     Ok(answer)
@@ -47,7 +46,12 @@ pub(crate) fn create(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiErro
 pub(crate) fn count_tokens(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;
     let input_tokens = request::count(&body, &call.head.headers, &shared.models)?;
-    let mut answer = Answer::json(Bytes::from(json!({"input_tokens": input_tokens}).to_string()));
+    let mut answer = Answer::json(&Count { input_tokens });
     limits::show_count_tokens(answer.headers_mut(), shared.date);
     Ok(answer)
+}
+
+#[derive(Serialize)]
+struct Count {
+    input_tokens: u64,
 }

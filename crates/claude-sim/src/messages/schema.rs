@@ -50,8 +50,11 @@ impl<'a> Maker<'a> {
     fn object(&mut self, schema: &'a Map<String, Value>, depth: usize) -> Value {
         let properties = schema.get("properties").and_then(Value::as_object);
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        let mut required: Vec<&str> = required.filter_map(Value::as_str).collect();
+        // Maps of `serde_json` are sorted or not, as features have it. These come out sorted either way.
+        required.sort_unstable();
         let mut object = Map::new();
-        for name in required.filter_map(Value::as_str) {
+        for name in required {
             if !self.take(name.len()) {
                 break;
             }

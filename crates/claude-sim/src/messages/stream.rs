@@ -4,7 +4,7 @@ use fastrand::Rng;
 use serde::Serialize;
 use serde_json::json;
 
-use super::message::{Block, Message, to_json};
+use super::message::{Block, Message};
 
 /// The most spaces that the API's padding is thought to have.
 const MAX_PADDING: usize = 15;
@@ -88,10 +88,9 @@ impl EventStream {
     }
 
     fn message_start(&self) -> Made {
-        let mut data = br#"{"type":"message_start","message":"#.to_vec();
-        data.extend_from_slice(&self.message.start_json());
-        data.push(b'}');
-        ("message_start", data, self.block_or_end(0))
+        let message = json_of(&self.message.as_start_json());
+        let data = format!(r#"{{"type":"message_start","message":{message}}}"#);
+        ("message_start", data.into_bytes(), self.block_or_end(0))
     }
 
     fn block_or_end(&self, index: usize) -> Next {
@@ -173,11 +172,12 @@ impl EventStream {
 
     fn message_delta(&self) -> Vec<u8> {
         let stop = &self.message.stop;
-        to_json(&MessageDelta {
+        let event = MessageDelta {
             r#type: "message_delta",
             delta: StopDelta { stop_reason: stop.reason(), stop_sequence: stop.sequence(), stop_details: () },
             usage: self.message.usage.delta(),
-        })
+        };
+        json_of(&event).into_bytes()
     }
 }
 
@@ -209,6 +209,7 @@ fn delta(index: usize, kind: &str, field: &str, text: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Nothing that is written here can fail: there are no maps with other keys than texts.
 fn json_of<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

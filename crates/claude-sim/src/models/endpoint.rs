@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::Model;
+use super::{Lifecycle, Line, Model};
 use crate::answer::Answer;
 use crate::errors::ApiError;
 use crate::service::Call;
@@ -38,42 +37,63 @@ pub(crate) fn list(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiError>
             (&rest[..end], end < rest.len())
         }
     };
-    Ok(answer(&json!({
-        "data": page.iter().map(object).collect::<Vec<_>>(),
-        "has_more": has_more,
-        "first_id": page.first().map(|model| &model.id),
-        "last_id": page.last().map(|model| &model.id),
-    })))
+    Ok(Answer::json(&Page {
+        data: page.iter().map(Object::of).collect(),
+        has_more,
+        first_id: page.first().map(Model::id),
+        last_id: page.last().map(Model::id),
+    }))
 }
 
 pub(crate) fn retrieve(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiError> {
     let path = call.head.uri.path();
     let id = path.strip_prefix("/v1/models/").unwrap_or_default();
     match shared.models.named(id) {
-        Some(model) => Ok(answer(&object(model))),
+        Some(model) => Ok(Answer::json(&Object::of(model))),
         None => Err(ApiError::not_found(format!("model: {id}"))),
     }
 }
 
-fn answer(body: &Value) -> Answer {
-    Answer::json(Bytes::from(body.to_string()))
+#[derive(Serialize)]
+struct Page<'a> {
+    data: Vec<Object<'a>>,
+    has_more: bool,
+    first_id: Option<&'a str>,
+    last_id: Option<&'a str>,
 }
 
-fn object(model: &Model) -> Value {
-    json!({
-        "type": "model",
-        "id": model.id,
-        "display_name": model.display_name,
-        "created_at": midnight(model.released.as_deref().unwrap_or(EPOCH)),
-        "line": model.line,
-        "lifecycle": model.lifecycle,
-        "deprecated_at": model.deprecated.as_deref().map(midnight),
-        "retires_at": model.retires.as_deref().map(midnight),
-        "max_input_tokens": model.max_input_tokens,
-        "max_tokens": model.max_tokens,
-        // The API may leave these out, and which model has which is not known here.
-        "capabilities": null,
-    })
+#[derive(Serialize)]
+struct Object<'a> {
+    r#type: &'static str,
+    id: &'a str,
+    display_name: &'a str,
+    created_at: String,
+    line: Option<Line>,
+    lifecycle: Lifecycle,
+    deprecated_at: Option<String>,
+    retires_at: Option<String>,
+    max_input_tokens: u64,
+    max_tokens: Option<u64>,
+    /// The API may leave these out, and which model has which is not known here.
+    capabilities: (),
+}
+
+impl<'a> Object<'a> {
+    fn of(model: &'a Model) -> Self {
+        Self {
+            r#type: "model",
+            id: &model.id,
+            display_name: &model.display_name,
+            created_at: midnight(model.released.as_deref().unwrap_or(EPOCH)),
+            line: model.line,
+            lifecycle: model.lifecycle,
+            deprecated_at: model.deprecated.as_deref().map(midnight),
+            retires_at: model.retires.as_deref().map(midnight),
+            max_input_tokens: model.max_input_tokens,
+            max_tokens: model.max_tokens,
+            capabilities: (),
+        }
+    }
 }
 
 fn midnight(day: &str) -> String {

@@ -14,6 +14,7 @@ async fn an_echo_with_everything_around_it() {
     let answer = send(&Simulator::new(), ask(&json!({}))).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("date"), "Sun, 22 Nov 2026 00:00:00 GMT");
     assert_eq!(answer.header("content-length"), answer.body.len().to_string());
     assert_eq!(answer.header("anthropic-ratelimit-requests-limit"), "1000");
     assert_eq!(answer.header("anthropic-ratelimit-tokens-remaining"), "2400000");

@@ -87,7 +87,7 @@ async fn too_large_a_body_gets_its_413() -> TestResult {
     let request = full(post("/v1/messages"), vec![b' '; MAX_REQUEST_BYTES + 1]);
     let response = connection.send_request(hosted(request)).await?;
     assert_eq!(response.status(), 413);
-    assert!(read(response).await.starts_with(b"{\"error\""));
+    assert!(read(response).await.starts_with(br#"{"type":"error","error":{"type":"request_too_large","#));
     Ok(())
 }
 
