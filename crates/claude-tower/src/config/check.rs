@@ -26,12 +26,7 @@ pub(super) struct Check<'a> {
 
 impl<'a> Check<'a> {
     pub(super) fn new(places: &'a Places, unread: &'a BTreeSet<String>) -> Self {
-        Self {
-            section: String::new(),
-            places,
-            unread,
-            findings: Vec::new(),
-        }
+        Self { section: String::new(), places, unread, findings: Vec::new() }
     }
 
     pub(super) fn into_findings(self) -> Vec<Finding> {
@@ -52,11 +47,7 @@ impl<'a> Check<'a> {
         N: PartialOrd + fmt::Display + Copy,
     {
         if !range.contains(&value) {
-            let message = format!(
-                "must be between {} and {}, but is {value}",
-                range.start(),
-                range.end()
-            );
+            let message = format!("must be between {} and {}, but is {value}", range.start(), range.end());
             self.add(ConfigProblemKind::OutOfRange, &[key], message);
         }
     }
@@ -89,27 +80,16 @@ impl<'a> Check<'a> {
         if keys.iter().any(|key| self.unread.contains(key)) {
             return;
         }
-        let set = keys
-            .iter()
-            .find_map(|key| self.places.get(key).map(|place| (key, place.clone())));
+        let set = keys.iter().find_map(|key| self.places.get(key).map(|place| (key, place.clone())));
         let (key, place) = match (set, keys.first()) {
             (Some((key, place)), _) => (Some(key.clone()), place),
             (None, first) => (first.cloned(), Place::Nowhere),
         };
-        self.findings.push(Finding {
-            place,
-            kind,
-            key,
-            message,
-        });
+        self.findings.push(Finding { place, kind, key, message });
     }
 
     fn key(&self, name: &str) -> String {
-        if self.section.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.section)
-        }
+        if self.section.is_empty() { name.to_owned() } else { format!("{}.{name}", self.section) }
     }
 }
 
@@ -120,9 +100,5 @@ pub(super) fn validate(name: &str, section: &impl Validate) -> Result<(), Config
     check.section = name.to_owned();
     section.check(&mut check);
     let findings = check.into_findings();
-    if findings.is_empty() {
-        Ok(())
-    } else {
-        Err(error(findings, None))
-    }
+    if findings.is_empty() { Ok(()) } else { Err(error(findings, None)) }
 }

@@ -106,10 +106,9 @@ impl ClientConfig {
 impl Validate for ClientConfig {
     fn check(&self, check: &mut Check<'_>) {
         check.duration("connect_timeout", self.connect_timeout, CONNECT_TIMEOUT);
-        for (key, value) in [
-            ("tcp_keepalive", self.tcp_keepalive),
-            ("tcp_keepalive_interval", self.tcp_keepalive_interval),
-        ] {
+        for (key, value) in
+            [("tcp_keepalive", self.tcp_keepalive), ("tcp_keepalive_interval", self.tcp_keepalive_interval)]
+        {
             check.duration(key, value, KEEPALIVE);
             // Otherwise the system would drop the rest without a word.
             let whole = value.subsec_nanos() == 0 || !KEEPALIVE.contains(&value);
@@ -119,17 +118,9 @@ impl Validate for ClientConfig {
                 format!("must be in whole seconds, but is {}", duration::format(value)),
             );
         }
-        check.number(
-            "tcp_keepalive_retries",
-            self.tcp_keepalive_retries,
-            KEEPALIVE_RETRIES,
-        );
+        check.number("tcp_keepalive_retries", self.tcp_keepalive_retries, KEEPALIVE_RETRIES);
         check.duration("pool_idle_timeout", self.pool_idle_timeout, POOL_IDLE_TIMEOUT);
-        check.number(
-            "pool_max_idle_per_host",
-            self.pool_max_idle_per_host,
-            POOL_MAX_IDLE,
-        );
+        check.number("pool_max_idle_per_host", self.pool_max_idle_per_host, POOL_MAX_IDLE);
 
         check.require(
             self.no_proxy.is_empty() || self.no_proxy.split(',').all(is_host),
@@ -155,10 +146,9 @@ fn is_host(entry: &str) -> bool {
             .split_once('/')
             .is_none_or(|(_, bits)| bits.parse::<u8>().is_ok_and(|bits| bits <= longest));
     }
-    !entry.is_empty()
-        && entry
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '*'))
+    let host = entry.strip_prefix('.').unwrap_or(entry);
+    entry == "*"
+        || (!host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')))
 }
 
 /// The version of HTTP a client speaks.
@@ -203,12 +193,7 @@ pub struct TlsConfig {
 
 impl Default for TlsConfig {
     fn default() -> Self {
-        Self {
-            native_roots: true,
-            extra_ca: Vec::new(),
-            client_cert: None,
-            client_key: None,
-        }
+        Self { native_roots: true, extra_ca: Vec::new(), client_cert: None, client_key: None }
     }
 }
 

@@ -86,11 +86,7 @@ pub fn format(duration: Duration) -> String {
 ///
 /// When the value is not text, or no duration.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    text::deserialize(
-        deserializer,
-        "a duration with its unit, such as 500ms, 30s, 10m or 1h30m",
-        parse,
-    )
+    text::deserialize(deserializer, "a duration with its unit, such as 500ms, 30s, 10m or 1h30m", parse)
 }
 
 fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
@@ -98,10 +94,7 @@ fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
 }
 
 fn unit(name: &str) -> Option<u128> {
-    UNITS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, nanos)| *nanos)
+    UNITS.iter().find(|(known, _)| *known == name).map(|(_, nanos)| *nanos)
 }
 
 #[cfg(test)]

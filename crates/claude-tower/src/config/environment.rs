@@ -31,12 +31,7 @@ pub(super) fn collect(
         let place = Place::Variable(Arc::from(name.as_str()));
         let mut find = |kind, key: &KeyPath, message| {
             let key = (!key.is_empty()).then(|| key.join("."));
-            findings.push(Finding {
-                place: place.clone(),
-                kind,
-                key,
-                message,
-            });
+            findings.push(Finding { place: place.clone(), kind, key, message });
         };
         let Some(rest) = ours(&name) else {
             if let Some(key) = misspelt(&name, schema) {
@@ -47,37 +42,26 @@ pub(super) fn collect(
         };
         match locate(rest, schema) {
             Found::Key(key) => {
-                let item = Item {
-                    value: Value::Untyped(value),
-                    place: place.clone(),
-                };
+                let item = Item { value: Value::Untyped(value), place: place.clone() };
                 let before = settings.insert(key.clone(), item);
-                if let Some(Item {
-                    place: Place::Variable(other),
-                    ..
-                }) = before
-                {
+                if let Some(Item { place: Place::Variable(other), .. }) = before {
                     let message = format!("sets the same key as {other}");
                     find(ConfigProblemKind::Duplicate, &key, message);
                 }
             }
             Found::Section(section, example) => {
                 let example = variable(&example);
-                let message = format!(
-                    "{} is a section; set one of its keys, such as {example}",
-                    section.join(".")
-                );
+                let message =
+                    format!("{} is a section; set one of its keys, such as {example}", section.join("."));
                 find(ConfigProblemKind::UnknownKey, &section, message);
             }
             Found::Nothing(Some(meant)) => {
                 let message = format!("unknown key; did you mean {}?", variable(&meant));
                 find(ConfigProblemKind::UnknownKey, &Vec::new(), message);
             }
-            Found::Nothing(None) => find(
-                ConfigProblemKind::UnknownKey,
-                &Vec::new(),
-                "unknown key".to_owned(),
-            ),
+            Found::Nothing(None) => {
+                find(ConfigProblemKind::UnknownKey, &Vec::new(), "unknown key".to_owned());
+            }
         }
     }
 }
@@ -94,11 +78,7 @@ fn locate(rest: &str, schema: &Node) -> Found {
     let mut node = schema;
     let mut path = KeyPath::new();
     for segment in rest.split("__") {
-        match node
-            .entries()
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(segment))
-        {
+        match node.entries().iter().find(|(name, _)| name.eq_ignore_ascii_case(segment)) {
             Some((name, inner)) => {
                 path.push(name);
                 node = inner;

@@ -61,9 +61,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.problems
-            .iter()
-            .find_map(|problem| problem.source.as_deref().map(|source| source as _))
+        self.problems.iter().find_map(|problem| problem.source.as_deref().map(|source| source as _))
     }
 }
 
@@ -87,15 +85,7 @@ pub struct ConfigProblem {
 impl ConfigProblem {
     pub(super) fn new(kind: ConfigProblemKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self {
-            kind,
-            file: None,
-            position: None,
-            variable: None,
-            key: None,
-            message,
-            source: None,
-        }
+        Self { kind, file: None, position: None, variable: None, key: None, message, source: None }
     }
 
     /// What sort of problem it is.

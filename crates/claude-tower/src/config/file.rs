@@ -41,24 +41,14 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
         fail(ConfigProblemKind::Unreadable, message, None, Some(error))
     };
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
+    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST {
-        return Err(fail(
-            ConfigProblemKind::Unreadable,
-            "the file is larger than 1MiB",
-            None,
-            None,
-        ));
+        return Err(fail(ConfigProblemKind::Unreadable, "the file is larger than 1MiB", None, None));
     }
     String::from_utf8(bytes).map_err(|error| {
         let utf16 = matches!(error.as_bytes(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
-        let message = if utf16 {
-            "the file is UTF-16; save it as UTF-8"
-        } else {
-            "the file is not UTF-8 text here"
-        };
+        let message =
+            if utf16 { "the file is UTF-16; save it as UTF-8" } else { "the file is not UTF-8 text here" };
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default());
         let position = Source::new(path, &text).position(valid);
@@ -74,32 +64,16 @@ pub(super) fn collect(text: &str, schema: &Node, settings: &mut Settings, findin
         let span = error.span().unwrap_or(text.len()..text.len());
         let (kind, message) = if error.message() == "duplicate key" {
             let key = text.get(span.clone()).unwrap_or_default();
-            (
-                ConfigProblemKind::Duplicate,
-                format!("duplicate key {}", printable(key)),
-            )
+            (ConfigProblemKind::Duplicate, format!("duplicate key {}", printable(key)))
         } else {
             broken = true;
-            (
-                ConfigProblemKind::Syntax,
-                format!("this is not TOML: {}", error.message()),
-            )
+            (ConfigProblemKind::Syntax, format!("this is not TOML: {}", error.message()))
         };
-        findings.push(Finding {
-            place: Place::File(span.start),
-            kind,
-            key: None,
-            message,
-        });
+        findings.push(Finding { place: Place::File(span.start), kind, key: None, message });
     }
     // After a syntax error the rest is the parser's guess.
     if !broken {
-        Walk {
-            root: schema,
-            settings,
-            findings,
-        }
-        .section(table.get_ref(), schema, &mut KeyPath::new());
+        Walk { root: schema, settings, findings }.section(table.get_ref(), schema, &mut KeyPath::new());
     }
 }
 
@@ -113,10 +87,8 @@ impl Walk<'_> {
     fn section(&mut self, table: &DeTable<'_>, schema: &Node, path: &mut KeyPath) {
         for (key, value) in table {
             let place = Place::File(key.span().start);
-            let Some((name, node)) = schema
-                .entries()
-                .iter()
-                .find(|(name, _)| *name == key.get_ref().as_ref())
+            let Some((name, node)) =
+                schema.entries().iter().find(|(name, _)| *name == key.get_ref().as_ref())
             else {
                 self.unknown(key.get_ref(), value.get_ref(), place, schema, path);
                 continue;
@@ -129,12 +101,7 @@ impl Walk<'_> {
                     let found = Item::new(other, Place::Nowhere).value.describe();
                     let message = format!("must be a section, written [{dotted}], but is {found}");
                     let kind = ConfigProblemKind::InvalidValue;
-                    self.findings.push(Finding {
-                        place,
-                        kind,
-                        key: Some(dotted),
-                        message,
-                    });
+                    self.findings.push(Finding { place, kind, key: Some(dotted), message });
                 }
                 (Node::Key, value) => {
                     self.settings.insert(path.clone(), Item::new(value, place));
@@ -145,11 +112,7 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, typed: &str, value: &DeValue<'_>, place: Place, schema: &Node, path: &KeyPath) {
-        let what = if matches!(value, DeValue::Table(_)) {
-            "unknown section"
-        } else {
-            "unknown key"
-        };
+        let what = if matches!(value, DeValue::Table(_)) { "unknown section" } else { "unknown key" };
         // Looking for what was meant takes time; findings beyond the cap are only counted.
         let meant = (self.findings.len() < ConfigError::KEPT)
             .then(|| meant(typed, self.root, schema, path))
@@ -162,18 +125,8 @@ impl Walk<'_> {
             }
         };
         let typed = printable(typed);
-        let key = path
-            .iter()
-            .copied()
-            .chain([typed.as_str()])
-            .collect::<Vec<_>>()
-            .join(".");
-        self.findings.push(Finding {
-            place,
-            kind: ConfigProblemKind::UnknownKey,
-            key: Some(key),
-            message,
-        });
+        let key = path.iter().copied().chain([typed.as_str()]).collect::<Vec<_>>().join(".");
+        self.findings.push(Finding { place, kind: ConfigProblemKind::UnknownKey, key: Some(key), message });
     }
 }
 
@@ -182,9 +135,6 @@ pub(super) fn meant(typed: &str, root: &Node, section: &Node, path: &KeyPath) ->
     let names = section.entries().iter().map(|(name, _)| *name);
     match suggest::nearest(typed, names) {
         Some(near) => Some(path.iter().copied().chain([near]).collect()),
-        None => root
-            .keys()
-            .into_iter()
-            .find(|key| key.last().is_some_and(|last| suggest::same(last, typed))),
+        None => root.keys().into_iter().find(|key| key.last().is_some_and(|last| suggest::same(last, typed))),
     }
 }

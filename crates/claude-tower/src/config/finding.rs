@@ -40,10 +40,7 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(super) fn new(name: &'a Path, text: &'a str) -> Self {
         // A byte order mark is no part of the text, and would shift the columns of the first line.
-        Self {
-            name,
-            text: text.strip_prefix('\u{feff}').unwrap_or(text),
-        }
+        Self { name, text: text.strip_prefix('\u{feff}').unwrap_or(text) }
     }
 
     /// Line and column of a byte, both from 1.
@@ -51,16 +48,15 @@ impl<'a> Source<'a> {
         // The parser's offsets are those of characters; an odd one costs a place in a message, not a panic.
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (
-            before.matches('\n').count() + 1,
-            before[line..].chars().count() + 1,
-        )
+        (before.matches('\n').count() + 1, before[line..].chars().count() + 1)
     }
 }
 
 /// Turns what was found into the error. There must be something.
 pub(super) fn error(mut findings: Vec<Finding>, source: Option<Source<'_>>) -> ConfigError {
     findings.sort_by(|left, right| left.place.cmp(&right.place));
+    // The parser says some things twice.
+    findings.dedup_by(|next, last| next.place == last.place && next.message == last.message);
     let omitted = findings.len().saturating_sub(ConfigError::KEPT);
     findings.truncate(ConfigError::KEPT);
     let problems = findings.into_iter().map(|finding| {

@@ -17,12 +17,7 @@ use super::{
     url::{Rules, shown},
 };
 
-const UPSTREAM: Rules = Rules {
-    schemes: &["http", "https"],
-    user: false,
-    path: true,
-    port: &[],
-};
+const UPSTREAM: Rules = Rules { schemes: &["http", "https"], user: false, path: true, port: &[] };
 const UPSTREAM_EXPECTED: &str =
     "an http or https URL without user, query and fragment, such as https://api.anthropic.com";
 const SHUTDOWN_GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3_600);
@@ -92,13 +87,7 @@ impl Validate for GatewayConfig {
 impl fmt::Debug for GatewayConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // All fields are named, so that a new one is not forgotten here.
-        let Self {
-            listen,
-            upstream,
-            shutdown_grace,
-            access_log,
-            worker_threads,
-        } = self;
+        let Self { listen, upstream, shutdown_grace, access_log, worker_threads } = self;
         f.debug_struct("GatewayConfig")
             .field("listen", listen)
             .field("upstream", &upstream.as_ref().map(shown))
@@ -122,8 +111,6 @@ struct Upstream(Uri);
 
 impl<'de> Deserialize<'de> for Upstream {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::deserialize(deserializer, UPSTREAM_EXPECTED, |text| {
-            UPSTREAM.parse(text).map(Self)
-        })
+        text::deserialize(deserializer, UPSTREAM_EXPECTED, |text| UPSTREAM.parse(text).map(Self))
     }
 }

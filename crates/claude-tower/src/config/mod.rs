@@ -164,11 +164,7 @@ impl Config {
     /// All keys there are, dotted, such as `client.tls.native_roots`; also those without a default.
     #[must_use]
     pub fn keys() -> Vec<String> {
-        schema::Node::of::<Self>()
-            .keys()
-            .iter()
-            .map(|key| key.join("."))
-            .collect()
+        schema::Node::of::<Self>().keys().iter().map(|key| key.join(".")).collect()
     }
 
     /// A file with every key: its default, and what it means in one line, with unit and range. Keys without a default
@@ -187,12 +183,7 @@ impl Config {
             return load::load(None, None, environment, findings);
         };
         let text = file::read(path)?;
-        load::load(
-            Some(Source::new(path, &text)),
-            path.parent(),
-            environment,
-            findings,
-        )
+        load::load(Some(Source::new(path, &text)), path.parent(), environment, findings)
     }
 }
 
@@ -202,10 +193,5 @@ fn not_utf8(name: Result<String, OsString>) -> Option<Finding> {
     environment::ours(&name)?;
     let message = "its name or its value is not UTF-8 text".to_owned();
     let place = Place::Variable(Arc::from(name));
-    Some(Finding {
-        place,
-        kind: ConfigProblemKind::NotUtf8,
-        key: None,
-        message,
-    })
+    Some(Finding { place, kind: ConfigProblemKind::NotUtf8, key: None, message })
 }

@@ -18,8 +18,5 @@ pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
 
 /// For `#[serde(deserialize_with = "path::list")]` on a `Vec<PathBuf>`.
 pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
-    Ok(Vec::<FilePath>::deserialize(deserializer)?
-        .into_iter()
-        .map(|path| path.0)
-        .collect())
+    Ok(Vec::<FilePath>::deserialize(deserializer)?.into_iter().map(|path| path.0).collect())
 }

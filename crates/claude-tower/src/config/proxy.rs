@@ -14,12 +14,8 @@ use super::{
 const EXPECTED: &str = "\"environment\", \"none\" or the URL of a proxy: http://host:port, https://host:port or \
                         socks5://host:port, with a user and a password if it needs them";
 
-const RULES: Rules = Rules {
-    schemes: &["http", "https", "socks5"],
-    user: true,
-    path: false,
-    port: &["socks5"],
-};
+const RULES: Rules =
+    Rules { schemes: &["http", "https", "socks5"], user: true, path: false, port: &["socks5"] };
 
 /// Which proxy a client uses. Written as `"environment"`, `"none"` or the proxy's URL.
 ///

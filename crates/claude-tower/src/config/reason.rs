@@ -23,9 +23,15 @@ pub(super) struct Reason {
 #[derive(Debug)]
 enum What {
     /// The value is of another type, which says enough.
-    Type { expected: String, found: String },
+    Type {
+        expected: String,
+        found: String,
+    },
     /// The type is right, the value is not.
-    Value { expected: String, found: String },
+    Value {
+        expected: String,
+        found: String,
+    },
     UnknownField {
         field: String,
         known: &'static [&'static str],
@@ -54,29 +60,27 @@ impl Reason {
                 format!("must be {}, but is {}", plain(expected), printable(found))
             }
             What::Value { expected, .. } => {
-                format!(
-                    "must be {} (the value is not shown: it may be a secret)",
-                    plain(expected)
-                )
+                format!("must be {} (the value is not shown: it may be a secret)", plain(expected))
             }
             What::UnknownField { field, known } => match nearest(field, known.iter().copied()) {
                 Some(meant) => format!("unknown key {}; did you mean {meant}?", printable(field)),
-                None => format!(
-                    "unknown key {}; the keys are {}",
-                    printable(field),
-                    known.join(", ")
-                ),
+                None => format!("unknown key {}; the keys are {}", printable(field), known.join(", ")),
             },
             What::Words(words) => words.clone(),
         }
     }
 
     fn new(what: What) -> Self {
-        Self {
-            what,
-            place: None,
-            suffix: String::new(),
-        }
+        Self { what, place: None, suffix: String::new() }
+    }
+}
+
+/// The words of an enumeration, for "must be …".
+pub(super) fn one_of(words: &[&str]) -> String {
+    match words {
+        [] => "something else".to_owned(),
+        [one] => format!("\"{one}\""),
+        [first @ .., last] => format!("\"{}\" or \"{last}\"", first.join("\", \"")),
     }
 }
 
@@ -88,7 +92,8 @@ fn plain(expected: &str) -> Cow<'_, str> {
         "a sequence" => "a list",
         "a map" => "a table",
         "f32" | "f64" => "a number",
-        "i64" | "u64" | "usize" => "a whole number",
+        "i64" => "a whole number",
+        "u64" | "usize" => "a whole number from 0",
         "u8" => "a whole number from 0 to 255",
         "u16" => "a whole number from 0 to 65535",
         "u32" => "a whole number from 0 to 4294967295",
@@ -123,10 +128,7 @@ impl de::Error for Reason {
             de::Unexpected::Other(what) => what,
             _ => "something else",
         };
-        Self::new(What::Type {
-            expected: expected.to_string(),
-            found: found.to_owned(),
-        })
+        Self::new(What::Type { expected: expected.to_string(), found: found.to_owned() })
     }
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -136,40 +138,26 @@ impl de::Error for Reason {
             de::Unexpected::Signed(number) => number.to_string(),
             de::Unexpected::Float(number) => number.to_string(),
             de::Unexpected::Char(c) => format!("\"{c}\""),
-            de::Unexpected::Str("") => "empty".to_owned(),
+            // Nothing is no secret.
+            de::Unexpected::Str("") => {
+                return Self::new(What::Type { expected: expected.to_string(), found: "empty".to_owned() });
+            }
             de::Unexpected::Str(text) => format!("\"{text}\""),
             other => return Self::invalid_type(other, expected),
         };
-        Self::new(What::Value {
-            expected: expected.to_string(),
-            found,
-        })
+        Self::new(What::Value { expected: expected.to_string(), found })
     }
 
     fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
-        Self::new(What::Type {
-            expected: expected.to_string(),
-            found: format!("a list of {length}"),
-        })
+        Self::new(What::Type { expected: expected.to_string(), found: format!("a list of {length}") })
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let expected = match expected {
-            [] => "something else".to_owned(),
-            [one] => format!("\"{one}\""),
-            [first @ .., last] => format!("\"{}\" or \"{last}\"", first.join("\", \"")),
-        };
-        Self::new(What::Value {
-            expected,
-            found: format!("\"{variant}\""),
-        })
+        Self::new(What::Value { expected: one_of(expected), found: format!("\"{variant}\"") })
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
-        Self::new(What::UnknownField {
-            field: field.to_owned(),
-            known,
-        })
+        Self::new(What::UnknownField { field: field.to_owned(), known })
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -138,11 +138,7 @@ impl<'de, L: Deserializer<'de>> de::MapAccess<'de> for Entry<'_, L> {
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, L::Error> {
         match self.1.take() {
             Some(Only { rest: [], leaf, .. }) => seed.deserialize(leaf),
-            Some(Only {
-                rest: [name, rest @ ..],
-                leaf,
-                ..
-            }) => seed.deserialize(Only { name, rest, leaf }),
+            Some(Only { rest: [name, rest @ ..], leaf, .. }) => seed.deserialize(Only { name, rest, leaf }),
             None => Err(de::Error::custom("a value without its key")),
         }
     }

@@ -1,17 +1,8 @@
 //! Which values an error may repeat.
 
 /// A key with one of these words in it holds something that is, or may carry, a secret.
-const WORDS: [&str; 9] = [
-    "key",
-    "keys",
-    "token",
-    "password",
-    "passwd",
-    "secret",
-    "credential",
-    "credentials",
-    "proxy",
-];
+const WORDS: [&str; 9] =
+    ["key", "keys", "token", "password", "passwd", "secret", "credential", "credentials", "proxy"];
 
 /// What gives a value away whatever its key: a URL, user information, a query, an API key.
 const MARKS: [&str; 5] = ["://", "@", "?", "=", "sk-"];
@@ -22,17 +13,23 @@ const LONGEST: usize = 32;
 /// Whether a message about `key` (dotted) may show the text `value`.
 pub(super) fn may_show(key: &str, value: &str) -> bool {
     value.len() <= LONGEST
-        && !key
-            .to_ascii_lowercase()
-            .split(['.', '_', '-', '['])
-            .any(|word| WORDS.contains(&word))
+        && !key.to_ascii_lowercase().split(['.', '_', '-', '[']).any(|word| WORDS.contains(&word))
         && !MARKS.iter().any(|mark| value.to_ascii_lowercase().contains(mark))
 }
 
 /// A name from outside (a key, a variable) as it may stand in one line of a message.
 pub(super) fn printable(name: &str) -> String {
     const CAP: usize = 80;
-    let mut text: String = name.chars().take(CAP).flat_map(char::escape_debug).collect();
+    if name.contains("sk-ant-") {
+        return "(not shown: it looks like an API key)".to_owned();
+    }
+    let mut text = String::new();
+    for c in name.chars().take(CAP) {
+        match c {
+            '"' | '\'' => text.push(c),
+            _ => text.extend(c.escape_debug()),
+        }
+    }
     if name.chars().nth(CAP).is_some() {
         text.push('…');
     }
@@ -63,6 +60,8 @@ mod tests {
     #[test]
     fn names_stay_on_their_line() {
         assert_eq!(printable("a\nb\u{1b}[0m"), "a\\nb\\u{1b}[0m");
+        assert_eq!(printable("\"it's\""), "\"it's\"");
         assert_eq!(printable(&"é".repeat(100)).chars().count(), 81);
+        assert!(!printable("sk-ant-api03-abc").contains("abc"));
     }
 }

@@ -29,11 +29,7 @@ const UNITS: [(&str, u64); 7] = [
 pub fn parse(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, name) = text.split_at(digits);
-    let unit = if name.is_empty() {
-        1
-    } else {
-        UNITS.iter().find(|(known, _)| *known == name)?.1
-    };
+    let unit = if name.is_empty() { 1 } else { UNITS.iter().find(|(known, _)| *known == name)?.1 };
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
@@ -97,17 +93,9 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(bytes), "{text}");
         }
-        for text in [
-            "",
-            "MiB",
-            "-1",
-            "1.5MiB",
-            "32 MiB",
-            "32mib",
-            "32M",
-            "99999999999999999999",
-            "99999999999GiB",
-        ] {
+        for text in
+            ["", "MiB", "-1", "1.5MiB", "32 MiB", "32mib", "32M", "99999999999999999999", "99999999999GiB"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -23,9 +23,7 @@ pub(super) fn same(left: &str, right: &str) -> bool {
 }
 
 fn plain(name: &str) -> Vec<char> {
-    name.chars()
-        .map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() })
-        .collect()
+    name.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one name into the other
@@ -36,9 +34,7 @@ fn distance(left: &[char], right: &[char]) -> usize {
     for (i, l) in left.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, r) in right.iter().enumerate() {
-            let mut best = (last[j] + usize::from(l != r))
-                .min(last[j + 1] + 1)
-                .min(row[j] + 1);
+            let mut best = (last[j] + usize::from(l != r)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && *l == right[j - 1] && left[i - 1] == *r {
                 best = best.min(before[j - 1] + 1);
             }
@@ -55,12 +51,7 @@ mod tests {
 
     #[test]
     fn finds_what_was_meant() {
-        let known = [
-            "connect_timeout",
-            "tcp_keepalive",
-            "tcp_keepalive_interval",
-            "proxy",
-        ];
+        let known = ["connect_timeout", "tcp_keepalive", "tcp_keepalive_interval", "proxy"];
         for (typed, meant) in [
             ("conect_timeout", Some("connect_timeout")),
             ("connect-timeout", Some("connect_timeout")),

@@ -27,14 +27,13 @@ impl Rules {
 
     /// Whether a URL is one by these rules.
     pub(super) fn allows(self, uri: &Uri) -> bool {
-        let among = |schemes: &[&str]| {
-            uri.scheme_str()
-                .is_some_and(|scheme| schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme)))
-        };
+        let among = |schemes: &[&str]| uri.scheme_str().is_some_and(|scheme| schemes.contains(&scheme));
         let Some(authority) = uri.authority() else {
             return false;
         };
         let (user, place) = match authority.as_str().rsplit_once('@') {
+            // Clients disagree on which of several @ is the last of the user: it must be written %40.
+            Some((user, _)) if user.contains('@') => return false,
             Some((user, place)) => (Some(user), place),
             None => (None, authority.as_str()),
         };

@@ -11,7 +11,11 @@ use serde::{
 };
 use toml::de::{DeInteger, DeValue};
 
-use super::{finding::Place, path, reason::Reason};
+use super::{
+    finding::Place,
+    path,
+    reason::{Reason, one_of},
+};
 
 /// A value and where it stands: in a table the place of its key, in a list its own.
 #[derive(Clone, Debug)]
@@ -49,20 +53,14 @@ impl Item {
             }
             DeValue::Boolean(value) => Value::Bool(*value),
             DeValue::Datetime(_) => Value::Odd("a date or time"),
-            DeValue::Array(items) => Value::List(
-                items
-                    .iter()
-                    .map(|item| Self::new(item.get_ref(), inner(item.span())))
-                    .collect(),
-            ),
+            DeValue::Array(items) => {
+                Value::List(items.iter().map(|item| Self::new(item.get_ref(), inner(item.span()))).collect())
+            }
             DeValue::Table(entries) => Value::Table(
                 entries
                     .iter()
                     .map(|(key, value)| {
-                        (
-                            key.get_ref().clone().into_owned(),
-                            Self::new(value.get_ref(), inner(key.span())),
-                        )
+                        (key.get_ref().clone().into_owned(), Self::new(value.get_ref(), inner(key.span())))
                     })
                     .collect(),
             ),
@@ -73,7 +71,7 @@ impl Item {
 
 fn integer(number: &DeInteger<'_>) -> Value {
     i128::from_str_radix(number.as_str(), number.radix())
-        .map_or(Value::Odd("a number of more than 128 bits"), Value::Integer)
+        .map_or(Value::Odd("a number of more than 64 bits"), Value::Integer)
 }
 
 impl Value {
@@ -81,7 +79,8 @@ impl Value {
     pub(super) fn describe(&self) -> &'static str {
         match self {
             Self::Bool(_) => "true or false",
-            Self::Integer(_) | Self::Float(_) => "a number",
+            Self::Integer(_) => "a number",
+            Self::Float(_) => "a decimal number",
             Self::Text(_) | Self::Untyped(_) => "text",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
@@ -102,11 +101,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(item: &'a Item, folder: Option<&'a Path>) -> Self {
-        Self {
-            item,
-            folder,
-            path: false,
-        }
+        Self { item, folder, path: false }
     }
 
     fn child(self, item: &'a Item) -> Self {
@@ -143,19 +138,13 @@ impl<'a> Reader<'a> {
         } else if let Ok(number) = i64::try_from(number) {
             visitor.visit_i64(number)
         } else {
-            Err(Reason::invalid_value(
-                Unexpected::Other("a larger number"),
-                &visitor,
-            ))
+            Err(Reason::invalid_value(Unexpected::Other("a number of more than 64 bits"), &visitor))
         }
     }
 
     fn file_path<'de, V: Visitor<'de>>(self, text: &str, visitor: V) -> Result<V::Value, Reason> {
         if text.is_empty() {
-            return Err(Reason::invalid_value(
-                Unexpected::Str(text),
-                &"the path of a file",
-            ));
+            return Err(Reason::invalid_value(Unexpected::Str(text), &"the path of a file"));
         }
         match self.folder {
             Some(folder) if matches!(self.item.place, Place::File(_)) && Path::new(text).is_relative() => {
@@ -171,18 +160,11 @@ impl<'a> Reader<'a> {
     }
 
     fn list<'de, V: Visitor<'de>>(self, items: &[Item], visitor: V) -> Result<V::Value, Reason> {
-        visitor.visit_seq(List {
-            reader: self,
-            items: items.iter().enumerate(),
-        })
+        visitor.visit_seq(List { reader: self, items: items.iter().enumerate() })
     }
 
     fn table<'de, V: Visitor<'de>>(self, entries: &[(String, Item)], visitor: V) -> Result<V::Value, Reason> {
-        visitor.visit_map(Table {
-            reader: self,
-            entries: entries.iter(),
-            value: None,
-        })
+        visitor.visit_map(Table { reader: self, entries: entries.iter(), value: None })
     }
 }
 
@@ -267,24 +249,15 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Reason> {
-        visitor.visit_newtype_struct(Self {
-            path: name == path::MARKER,
-            ..self
-        })
+        visitor.visit_newtype_struct(Self { path: name == path::MARKER, ..self })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Reason> {
         match &self.item.value {
             Value::List(items) => self.list(items, visitor),
             Value::Untyped(text) if text.trim_start().starts_with('[') => match self.toml(text.trim()) {
-                Some(Item {
-                    value: Value::List(items),
-                    ..
-                }) => self.list(&items, visitor),
-                _ => Err(Reason::invalid_type(
-                    Unexpected::Other("text that is no TOML list"),
-                    &visitor,
-                )),
+                Some(Item { value: Value::List(items), .. }) => self.list(&items, visitor),
+                _ => Err(Reason::invalid_type(Unexpected::Other("text that is no TOML list"), &visitor)),
             },
             Value::Untyped(text) if text.trim().is_empty() => self.list(&[], visitor),
             Value::Untyped(text) => {
@@ -318,14 +291,8 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         match &self.item.value {
             Value::Table(entries) => self.table(entries, visitor),
             Value::Untyped(text) => match self.toml(text.trim()) {
-                Some(Item {
-                    value: Value::Table(entries),
-                    ..
-                }) => self.table(&entries, visitor),
-                _ => Err(Reason::invalid_type(
-                    Unexpected::Other("text that is no TOML table"),
-                    &visitor,
-                )),
+                Some(Item { value: Value::Table(entries), .. }) => self.table(&entries, visitor),
+                _ => Err(Reason::invalid_type(Unexpected::Other("text that is no TOML table"), &visitor)),
             },
             _ => self.unfit(&visitor),
         }
@@ -343,12 +310,14 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _variants: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Reason> {
         match &self.item.value {
             Value::Text(text) | Value::Untyped(text) => visitor.visit_enum(text.as_str().into_deserializer()),
-            _ => self.unfit(&visitor),
+            other => {
+                Err(Reason::invalid_type(Unexpected::Other(other.describe()), &one_of(variants).as_str()))
+            }
         }
     }
 
@@ -405,8 +374,7 @@ impl<'de> de::MapAccess<'de> for Table<'_> {
         let Some((key, item)) = self.value.take() else {
             return Err(Reason::custom("a value without its key"));
         };
-        seed.deserialize(self.reader.child(item))
-            .map_err(|reason| reason.within(&item.place, Segment(key)))
+        seed.deserialize(self.reader.child(item)).map_err(|reason| reason.within(&item.place, Segment(key)))
     }
 }
 
