@@ -23,11 +23,11 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of a path. Whatever stands before `/v1/` is a base path of a gateway or of another
-    /// platform and makes no difference; neither does a slash at the end.
+    /// The endpoint of a path. Whatever stands before the last `/v1/` is a base path of a gateway or of another
+    /// platform, which may have a version of its own, and makes no difference; neither does a slash at the end.
     #[must_use]
     pub fn from_path(path: &str) -> Self {
-        let Some(start) = path.find("/v1/") else {
+        let Some(start) = path.rfind("/v1/") else {
             return Self::Other;
         };
         let rest = path[start + "/v1/".len()..].trim_end_matches('/');
