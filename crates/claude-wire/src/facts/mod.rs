@@ -139,7 +139,7 @@ impl RequestFacts {
         self.shared.scan.stream
     }
 
-    /// `max_tokens`
+    /// `max_tokens`, or the legacy `max_tokens_to_sample` where there is none.
     #[must_use]
     pub fn max_tokens(&self) -> Option<u64> {
         self.shared.scan.max_tokens
