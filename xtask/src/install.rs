@@ -1,0 +1,95 @@
+//! What the chores need beyond the toolchain. Everything but Debian packages goes under `target/xtask`.
+//!
+//! Each step leaves a stamp holding the very pins it installed, and does nothing while they are unchanged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::run::{Result, Workspace, has, output, run};
+
+const CARGO_DENY: &str = "0.20.2";
+
+/// A Python with the official SDK, as pinned in `tests/sdk/python/requirements.txt`.
+pub(crate) fn python(workspace: &Workspace) -> Result<PathBuf> {
+    let pins = workspace.read("tests/sdk/python/requirements.txt")?;
+    let home = workspace.kept("python");
+    let python = home.join("bin/python");
+    // A virtual environment points at the interpreter that made it, so that is part of what is pinned.
+    let version = output(workspace.command("python3").arg("--version"))
+        .map_err(|why| format!("the Python SDK's tests need Python 3.9 or newer: {why}"))?;
+    once(&home, &(version + &pins), || {
+        run(workspace.command("python3").args(["-m", "venv", "--clear"]).arg(&home)).map_err(|why| {
+            format!("no virtual environment (on Debian: apt-get install python3-venv): {why}")
+        })?;
+        let requirements = workspace.path("tests/sdk/python/requirements.txt");
+        run(workspace
+            .command(&python)
+            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg(requirements))
+        .map_err(|why| format!("the Python SDK could not be installed: {why}"))
+    })?;
+    Ok(python)
+}
+
+/// A `node_modules` with the official SDK, as pinned in `tests/sdk/typescript/package-lock.json`.
+pub(crate) fn node_modules(workspace: &Workspace) -> Result<PathBuf> {
+    let package = workspace.read("tests/sdk/typescript/package.json")?;
+    let lock = workspace.read("tests/sdk/typescript/package-lock.json")?;
+    let home = workspace.kept("node");
+    if !has("node") || !has("npm") {
+        return Err("the TypeScript SDK's tests need Node 20 or newer with npm".to_owned());
+    }
+    once(&home, &lock, || {
+        write(&home.join("package.json"), &package)?;
+        write(&home.join("package-lock.json"), &lock)?;
+        run(workspace.command("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&home))
+            .map_err(|why| format!("the TypeScript SDK could not be installed: {why}"))
+    })?;
+    Ok(home.join("node_modules"))
+}
+
+/// The tool that checks licences, bans and sources. A build of about three minutes.
+pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
+    let home = workspace.kept("cargo-deny");
+    once(&home, CARGO_DENY, || {
+        let mut install = workspace.cargo("install cargo-deny --locked --quiet --force");
+        run(install.args(["--version", CARGO_DENY, "--root"]).arg(&home))
+            .map_err(|why| format!("cargo-deny could not be installed: {why}"))
+    })?;
+    Ok(home.join("bin/cargo-deny"))
+}
+
+/// Debian packages, for those of the programs that are not on the path: `(program, package)`.
+pub(crate) fn debian(workspace: &Workspace, wanted: &[(&str, &str)]) -> Result {
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(program, _)| !has(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = workspace.command("apt-get");
+        // The run level of a machine under repair: no package starts its service by being installed.
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1").args(arguments);
+        run(&mut command)
+    };
+    apt(&["update", "-qq"])
+        .and_then(|()| apt(&[&["install", "-y", "-qq", "--no-install-recommends"], &*missing].concat()))
+        .map_err(|why| format!("install {} yourself: {why}", missing.join(" and ")))
+}
+
+/// Runs `install` unless the stamp in `home` says that exactly these pins are there already.
+fn once(home: &Path, pins: &str, install: impl FnOnce() -> Result) -> Result {
+    let stamp = home.join("pins");
+    if fs::read_to_string(&stamp).is_ok_and(|there| there == pins) {
+        return Ok(());
+    }
+    // Gone before the work begins, so that a step that was interrupted does not look finished.
+    drop(fs::remove_file(&stamp));
+    fs::create_dir_all(home).map_err(|why| format!("cannot make {}: {why}", home.display()))?;
+    install()?;
+    write(&stamp, pins)
+}
+
+fn write(path: &Path, text: &str) -> Result {
+    fs::write(path, text).map_err(|why| format!("cannot write {}: {why}", path.display()))
+}

@@ -1,0 +1,14 @@
+//! Everything that must pass.
+
+use crate::install;
+use crate::run::{Result, Workspace, run};
+
+/// All tests of the workspace, documentation's included, and those marked `ignored`: they need what is installed here.
+pub(crate) fn everything(workspace: &Workspace) -> Result {
+    let python = install::python(workspace)?;
+    let node_modules = install::node_modules(workspace)?;
+    run(workspace
+        .cargo("test --workspace --all-features -- --include-ignored")
+        .env("CLAUDE_TOWER_TEST_PYTHON", python)
+        .env("CLAUDE_TOWER_TEST_NODE_MODULES", node_modules))
+}
