@@ -37,7 +37,8 @@ pub(crate) fn run_all(workspace: &Workspace) -> Result {
 /// Licences, bans and sources. Advisories need a database from the network, see CONTRIBUTING.md.
 fn licences(workspace: &Workspace) -> Result {
     let deny = install::cargo_deny(workspace)?;
-    run(workspace.command(deny).args(["--offline", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"]))
+    let check = "--offline check --hide-inclusion-graph licenses bans sources";
+    run(workspace.command(deny).args(check.split(' ')))
 }
 
 #[derive(Default)]
