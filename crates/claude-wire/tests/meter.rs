@@ -222,7 +222,7 @@ async fn results_of_a_batch_in_any_two_pieces() {
         let batch = meter.reading().batch;
         assert_eq!(
             (batch.succeeded, batch.errored, batch.canceled, batch.expired, batch.other),
-            (1, 1, 1, 1, 1)
+            (1, 1, 1, 1, 2)
         );
         assert_eq!(meter.reading().ending, Some(Ending::Complete));
     }
