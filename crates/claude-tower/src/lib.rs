@@ -1,4 +1,20 @@
 //! Tower middleware that makes calls to the Claude API safe in production.
+//!
+//! The umbrella over the `claude-tower` crates: what stands at the top and the bottom of a stack, and the stack itself.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`client`] | HTTP clients: hyper-util's and reqwest's, with proxies and certificates |
+//! | [`config`] | settings from a TOML file and the environment |
+//! | [`stack`] | layers in the one order in which they work together |
+//! | [`upstream`] | requests that are sent on to another host |
+//! | [`wire`] | the ground floor: bodies, facts, meters, what travels with a call |
+//!
+//! | feature | what | by default |
+//! | --- | --- | --- |
+//! | `hyper-util` | [`client::HyperClient`] | yes |
+//! | `reqwest` | `client::ReqwestClient`; conversions of reqwest's body | no |
+//! | `axum` | conversions of axum's body | no |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -9,3 +25,8 @@ pub mod stack;
 pub mod upstream;
 
 pub use claude_wire as wire;
+
+/// The README's code is a test.
+#[cfg(all(doctest, feature = "hyper-util"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

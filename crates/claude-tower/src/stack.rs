@@ -156,9 +156,8 @@ impl Stack {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let service = service
-            .map_response(|response: Response<B>| response.map(Body::new))
-            .map_err(Into::into);
+        let service =
+            service.map_response(|response: Response<B>| response.map(Body::new)).map_err(Into::into);
         Self { inner: BoxCloneSyncService::new(service) }
     }
 }
@@ -172,7 +171,8 @@ impl fmt::Debug for Stack {
 impl Service<Request<Body>> for Stack {
     type Response = Response<Body>;
     type Error = BoxError;
-    type Future = <BoxCloneSyncService<Request<Body>, Response<Body>, BoxError> as Service<Request<Body>>>::Future;
+    type Future =
+        <BoxCloneSyncService<Request<Body>, Response<Body>, BoxError> as Service<Request<Body>>>::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)

@@ -20,10 +20,10 @@ mod proxy;
 mod reqwest;
 mod tls;
 
-pub use error::ClientError;
 #[cfg(feature = "hyper-util")]
 pub use self::hyper::{Connector, HyperClient, HyperFuture};
-#[cfg(feature = "hyper-util")]
-pub use proxy::{ConnectTimeout, Limited, ProxyConnector, ProxyStream};
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{ReqwestClient, ReqwestFuture};
+pub use error::ClientError;
+#[cfg(feature = "hyper-util")]
+pub use proxy::{ConnectTimeout, Limited, ProxyConnector, ProxyStream};

@@ -20,8 +20,8 @@ pub(super) fn client_config(config: &TlsConfig) -> Result<ClientConfig, Repr> {
         .with_root_certificates(roots(config)?);
     match (&config.client_cert, &config.client_key) {
         (Some(cert), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_file(key)
-                .map_err(|error| Repr::Pem(key.clone(), error.into()))?;
+            let key =
+                PrivateKeyDer::from_pem_file(key).map_err(|error| Repr::Pem(key.clone(), error.into()))?;
             builder.with_client_auth_cert(certificates(cert)?, key).map_err(Repr::Identity)
         }
         // One without the other has been refused by the configuration's own check.

@@ -60,6 +60,9 @@ mod tests {
         remove_hop_by_hop(&mut headers);
         let mut left: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
         left.sort_unstable();
-        assert_eq!(left, ["anthropic-beta", "anthropic-beta", "authorization", "content-length", "traceparent"]);
+        assert_eq!(
+            left,
+            ["anthropic-beta", "anthropic-beta", "authorization", "content-length", "traceparent"]
+        );
     }
 }
