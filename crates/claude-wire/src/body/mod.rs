@@ -56,7 +56,7 @@ impl Body {
     /// A body of no bytes.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { kind: Kind::Buffered(None), attempt: None }
+        Self { kind: Kind::Buffered(Some(Bytes::new())), attempt: None }
     }
 
     /// Any body as ours. `Body`, `Full<Bytes>` and `Empty<Bytes>` (and, with their features, reqwest's bodies
@@ -82,11 +82,9 @@ impl Body {
     /// The bytes, if the body is buffered and has not been read. An empty body shows no bytes at all, but
     /// `Some`.
     #[must_use]
-    pub fn as_bytes(&self) -> Option<&Bytes> {
-        static EMPTY: Bytes = Bytes::new();
+    pub const fn as_bytes(&self) -> Option<&Bytes> {
         match &self.kind {
-            Kind::Buffered(Some(bytes)) => Some(bytes),
-            Kind::Buffered(None) => Some(&EMPTY),
+            Kind::Buffered(bytes) => bytes.as_ref(),
             Kind::Streamed(_) => None,
         }
     }
@@ -142,9 +140,9 @@ impl Default for Body {
 /// Shows the kind and the length, never the bytes: they hold prompts.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.as_bytes() {
-            Some(bytes) => write!(f, "Body({} bytes)", bytes.len()),
-            None => f.write_str("Body(stream)"),
+        match &self.kind {
+            Kind::Buffered(bytes) => write!(f, "Body({} bytes)", bytes.as_ref().map_or(0, Bytes::len)),
+            Kind::Streamed(_) => f.write_str("Body(stream)"),
         }
     }
 }
