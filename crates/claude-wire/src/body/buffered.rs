@@ -82,30 +82,29 @@ impl Body {
                 _ => Ok(body),
             };
         };
+        // Reading sends nothing: whatever comes of the body, it is what the attempt will send.
+        let attempt = body.attempt;
         let mut rest = stream.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut read = VecDeque::new();
         let mut length = 0_usize;
-        let too_large =
-            |read, rest| BufferError::TooLarge { body: Self::stream(Replayed { read, rest }), cap };
-        if rest.size_hint().lower() > cap as u64 {
-            return Err(too_large(read, rest));
-        }
-        while let Some(frame) = pin!(rest.frame()).await {
-            let frame = frame.map_err(BufferError::Read)?;
-            let Some(data) = frame.data_ref() else {
-                read.push_back(frame);
-                return Ok(Self::stream(Replayed { read, rest }));
+        let mut too_large = rest.size_hint().lower() > cap as u64;
+        let mut has_trailers = false;
+        while !too_large && !has_trailers {
+            let Some(frame) = pin!(rest.frame()).await else {
+                return Ok(Self { attempt, ..Self::from(joined(read, length)) });
             };
-            length = length.saturating_add(data.len());
+            let frame = frame.map_err(BufferError::Read)?;
+            let data = frame.data_ref().map(Bytes::len);
+            has_trailers = data.is_none();
+            length = length.saturating_add(data.unwrap_or_default());
+            too_large = length > cap;
             // Empty frames carry nothing, and an endless run of them would fill the queue.
-            if !data.is_empty() {
+            if data != Some(0) {
                 read.push_back(frame);
             }
-            if length > cap {
-                return Err(too_large(read, rest));
-            }
         }
-        Ok(Self::from(joined(read, length)))
+        let body = Self { attempt, ..Self::stream(Replayed { read, rest }) };
+        if too_large { Err(BufferError::TooLarge { body, cap }) } else { Ok(body) }
     }
 }
 
