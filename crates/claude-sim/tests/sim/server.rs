@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::checker::{assemble, events};
-use crate::support::{TestResult, ask, body, full, post, send};
+use crate::support::{TestResult, ask, body, send};
 
 async fn connect(server: &Server) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(server.local_addr()).await.unwrap();
@@ -80,14 +80,20 @@ async fn a_request_may_dribble_in() -> TestResult {
 }
 
 #[tokio::test]
-async fn too_large_a_body_gets_its_413() -> TestResult {
+async fn too_large_a_body_gets_its_413_also_if_all_of_it_is_written_first() -> TestResult {
     let simulator = Simulator::new();
     let server = simulator.serve("127.0.0.1:0").await?;
-    let mut connection = connect(&server).await;
-    let request = full(post("/v1/messages"), vec![b' '; MAX_REQUEST_BYTES + 1]);
-    let response = connection.send_request(hosted(request)).await?;
-    assert_eq!(response.status(), 413);
-    assert!(read(response).await.starts_with(br#"{"type":"error","error":{"type":"request_too_large","#));
+    let length = MAX_REQUEST_BYTES + (8 << 20);
+    let mut socket = TcpStream::connect(server.local_addr()).await?;
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await?;
+    socket.write_all(&vec![b' '; length]).await?;
+    let mut response = String::new();
+    socket.read_to_string(&mut response).await?;
+    assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
+    assert!(response.contains(r#"{"type":"error","error":{"type":"request_too_large","#), "{response}");
     Ok(())
 }
 
@@ -134,15 +140,18 @@ async fn shutdown_lets_a_response_end() -> TestResult {
 }
 
 #[tokio::test]
-async fn dropping_the_server_closes_everything() -> TestResult {
-    let simulator = Simulator::new();
+async fn dropping_the_server_cuts_everything() -> TestResult {
+    let simulator = Simulator::builder().with_reply(Reply::of_length(24 << 20).ignoring_max_tokens()).build();
     let server = simulator.serve("127.0.0.1:0").await?;
-    let mut idle = TcpStream::connect(server.local_addr()).await?;
+    let addr = server.local_addr();
+    let mut idle = TcpStream::connect(addr).await?;
     let mut connection = connect(&server).await;
-    connection.send_request(hosted(ask(&json!({})))).await?;
+    let response = connection.send_request(hosted(ask(&json!({})))).await?;
     drop(server);
     assert_eq!(idle.read(&mut [0]).await.unwrap_or(0), 0);
-    assert!(connection.send_request(hosted(ask(&json!({})))).await.is_err());
+    response.into_body().collect().await.unwrap_err();
+    assert!(TcpStream::connect(addr).await.is_err());
+    assert_eq!(simulator.in_flight(), 0);
     Ok(())
 }
 
