@@ -9,6 +9,8 @@ use std::error::Error;
 use clap::Parser;
 use claude_sim::{DEFAULT_KEY, Simulator};
 
+const REQUEST: &str = r#"{"model":"claude-opus-5-5","max_tokens":256,"stream":true,"messages":[{"role":"user","content":"Hello"}]}"#;
+
 /// Serves a simulated Claude API until it is interrupted.
 #[derive(Parser)]
 struct Args {
@@ -32,10 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("curl -N {url}/v1/messages \\");
     println!("  -H 'x-api-key: {DEFAULT_KEY}' \\");
     println!("  -H 'anthropic-version: 2026-10-21' -H 'content-type: application/json' \\");
-    println!(
-        "  -d '{}'",
-        r#"{"model":"claude-opus-5-5","max_tokens":256,"stream":true,"messages":[{"role":"user","content":"Hello"}]}"#
-    );
+    println!("  -d '{REQUEST}'");
     tokio::signal::ctrl_c().await?;
     // A second interrupt does not wait for clients that do not read.
     tokio::select! {
