@@ -121,15 +121,16 @@ impl Attempt {
         extensions.get()
     }
 
-    /// The attempt this request belongs to, or a first one if no layer above made any. It is tied to the
-    /// request's body.
+    /// The attempt this request belongs to, or a first one if no layer above made any. Either is tied to the
+    /// body that the request has now: a layer in between may have put in another one.
     pub fn of(request: &mut Request<Body>, clock: Clock) -> Self {
-        let found = request.extensions().get::<Self>().cloned();
-        found.unwrap_or_else(|| {
-            let attempt = Self::new(0, clock);
-            attempt.put_into(request);
-            attempt
-        })
+        if let Some(found) = request.extensions().get::<Self>().cloned() {
+            request.body_mut().watched_by(found.clone());
+            return found;
+        }
+        let attempt = Self::new(0, clock);
+        attempt.put_into(request);
+        attempt
     }
 
     /// Puts this attempt into the request in place of any other, and ties it to the request's body.
