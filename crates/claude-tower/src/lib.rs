@@ -4,7 +4,7 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | [`client`] | HTTP clients: hyper-util's and reqwest's, with proxies and certificates |
+//! | `client` | HTTP clients: hyper-util's and reqwest's, with proxies and certificates |
 //! | [`config`] | settings from a TOML file and the environment |
 //! | [`stack`] | layers in the one order in which they work together |
 //! | [`upstream`] | requests that are sent on to another host |
@@ -12,7 +12,7 @@
 //!
 //! | feature | what | by default |
 //! | --- | --- | --- |
-//! | `hyper-util` | [`client::HyperClient`] | yes |
+//! | `hyper-util` | `client::HyperClient` | yes |
 //! | `reqwest` | `client::ReqwestClient`; conversions of reqwest's body | no |
 //! | `axum` | conversions of axum's body | no |
 

@@ -8,7 +8,7 @@
 //! providers in the same program make no difference. Neither follows redirects, repeats what may have been sent,
 //! or decodes bodies.
 //!
-//! [`HyperClient`] has the smaller tree. [`ReqwestClient`] is for programs that use reqwest already; it wraps
+//! `HyperClient` has the smaller tree. `ReqwestClient` is for programs that use reqwest already; it wraps
 //! a `reqwest::Client` of theirs too.
 
 mod error;
