@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn every_family() {
-        let families: [(&str, fn(&RateLimitHeaders) -> Limit); 8] = [
+        type Family = (&'static str, fn(&RateLimitHeaders) -> Limit);
+        let families: [Family; 8] = [
             ("anthropic-ratelimit-requests", |limits| limits.requests),
             ("anthropic-ratelimit-tokens", |limits| limits.tokens),
             ("anthropic-ratelimit-input-tokens", |limits| limits.input_tokens),
