@@ -43,6 +43,7 @@ impl Text {
 
     /// The name that a key stands for, so that it can be compared. A key that is no proper text stands for
     /// itself.
+    #[inline]
     pub(crate) fn name<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let raw = &bytes[self.range.clone()];
         if !self.escaped {
@@ -83,11 +84,13 @@ impl<'a> Cursor<'a> {
     /// Takes the next byte that is not white space, if it is this one.
     #[inline]
     pub(crate) fn take(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
+        // Compact JSON, which nearly all is, has no white space to look for.
+        let found = self.bytes.get(self.position) == Some(&byte) || self.peek() == Some(byte);
         self.position += usize::from(found);
         found
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), Fault> {
         if self.take(byte) { Ok(()) } else { Err(Fault::Malformed) }
     }
@@ -102,20 +105,36 @@ impl<'a> Cursor<'a> {
     pub(crate) fn string(&mut self) -> Result<Text, Fault> {
         self.expect(b'"')?;
         let start = self.position;
-        let mut escaped = false;
+        let escaped = self.rest_of_string()?;
+        Ok(Text { range: start..self.position - 1, escaped })
+    }
+
+    /// Takes a string from behind its first quote; whether it is written with escapes.
+    #[inline]
+    fn rest_of_string(&mut self) -> Result<bool, Fault> {
+        let rest = &self.bytes[self.position..];
+        let length = plain_length(rest);
+        self.position += length;
+        if rest.get(length) == Some(&b'"') {
+            self.position += 1;
+            return Ok(false);
+        }
+        self.rest_of_escaped_string()?;
+        Ok(true)
+    }
+
+    /// Takes a string from its first escape on.
+    fn rest_of_escaped_string(&mut self) -> Result<(), Fault> {
         loop {
-            self.position += plain_length(&self.bytes[self.position..]);
             match self.bytes.get(self.position) {
                 Some(b'"') => {
                     self.position += 1;
-                    return Ok(Text { range: start..self.position - 1, escaped });
+                    return Ok(());
                 }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
+                Some(b'\\') => self.escape()?,
                 _ => return Err(Fault::Malformed),
             }
+            self.position += plain_length(&self.bytes[self.position..]);
         }
     }
 
@@ -141,6 +160,7 @@ impl<'a> Cursor<'a> {
 
     /// Calls `member` for each member of the object that stands next, with the cursor at the value, which
     /// `member` must take.
+    #[inline]
     pub(crate) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, Text) -> Result<(), Fault>,
@@ -153,14 +173,14 @@ impl<'a> Cursor<'a> {
             let key = self.string()?;
             self.expect(b':')?;
             member(self, key)?;
-            if self.take(b'}') {
+            if self.ends(b'}')? {
                 return Ok(());
             }
-            self.expect(b',')?;
         }
     }
 
     /// Calls `element` for each element of the array that stands next, which `element` must take.
+    #[inline]
     pub(crate) fn array(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), Fault>,
@@ -171,31 +191,44 @@ impl<'a> Cursor<'a> {
         }
         loop {
             element(self)?;
-            if self.take(b']') {
+            if self.ends(b']')? {
                 return Ok(());
             }
-            self.expect(b',')?;
         }
     }
 
+    /// Takes what stands behind a member or an element: whether it is the end, and not a comma.
+    #[inline]
+    fn ends(&mut self, close: u8) -> Result<bool, Fault> {
+        let next = self.peek().ok_or(Fault::Malformed)?;
+        self.position += 1;
+        if next != b',' && next != close {
+            return Err(Fault::Malformed);
+        }
+        Ok(next == close)
+    }
+
     /// Takes any value, without recursion.
+    #[inline]
     pub(crate) fn skip(&mut self) -> Result<(), Fault> {
+        match self.peek() {
+            Some(b'{' | b'[') => self.skip_container(),
+            Some(first) => self.skip_scalar(first),
+            None => Err(Fault::Malformed),
+        }
+    }
+
+    fn skip_container(&mut self) -> Result<(), Fault> {
         // One bit for each level that is open: whether it is an object.
         let mut objects = [0_u64; MAX_DEPTH / 64];
         let mut depth = 0;
         loop {
-            let opened = match self.peek().ok_or(Fault::Malformed)? {
-                b'"' => {
-                    self.string()?;
-                    false
-                }
+            match self.peek().ok_or(Fault::Malformed)? {
                 open @ (b'{' | b'[') => {
                     self.position += 1;
                     let is_object = open == b'{';
                     let close = if is_object { b'}' } else { b']' };
-                    if self.take(close) {
-                        false
-                    } else {
+                    if !self.take(close) {
                         if depth == MAX_DEPTH {
                             return Err(Fault::TooDeep);
                         }
@@ -206,16 +239,10 @@ impl<'a> Cursor<'a> {
                         if is_object {
                             self.key()?;
                         }
-                        true
+                        continue;
                     }
                 }
-                b't' => self.literal(b"true")?,
-                b'f' => self.literal(b"false")?,
-                b'n' => self.literal(b"null")?,
-                _ => self.number()?,
-            };
-            if opened {
-                continue;
+                first => self.skip_scalar(first)?,
             }
             // A value is over: close what it closes, up to the next one.
             loop {
@@ -223,39 +250,49 @@ impl<'a> Cursor<'a> {
                     return Ok(());
                 }
                 let is_object = objects[(depth - 1) / 64] >> ((depth - 1) % 64) & 1 == 1;
-                let byte = self.peek().ok_or(Fault::Malformed)?;
-                self.position += 1;
-                match (byte, is_object) {
-                    (b',', true) => {
+                if !self.ends(if is_object { b'}' } else { b']' })? {
+                    if is_object {
                         self.key()?;
-                        break;
                     }
-                    (b',', false) => break,
-                    (b'}', true) | (b']', false) => depth -= 1,
-                    _ => return Err(Fault::Malformed),
+                    break;
                 }
+                depth -= 1;
             }
+        }
+    }
+
+    /// Takes a value that is neither object nor array and begins with this byte.
+    #[inline]
+    fn skip_scalar(&mut self, first: u8) -> Result<(), Fault> {
+        match first {
+            b'"' => {
+                self.position += 1;
+                self.rest_of_string().map(drop)
+            }
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            b'n' => self.literal(b"null"),
+            _ => self.number(),
         }
     }
 
     /// Takes a key and its colon.
     #[inline]
     fn key(&mut self) -> Result<(), Fault> {
-        self.string()?;
+        self.expect(b'"')?;
+        self.rest_of_string()?;
         self.expect(b':')
     }
 
-    /// Takes a literal; `false`, since it opens nothing.
-    fn literal(&mut self, literal: &[u8]) -> Result<bool, Fault> {
+    fn literal(&mut self, literal: &[u8]) -> Result<(), Fault> {
         if !self.bytes[self.position..].starts_with(literal) {
             return Err(Fault::Malformed);
         }
         self.position += literal.len();
-        Ok(false)
+        Ok(())
     }
 
-    /// Takes a number; `false`, since it opens nothing.
-    fn number(&mut self) -> Result<bool, Fault> {
+    fn number(&mut self) -> Result<(), Fault> {
         self.position += usize::from(self.bytes.get(self.position) == Some(&b'-'));
         if self.bytes.get(self.position) == Some(&b'0') {
             self.position += 1;
@@ -273,7 +310,7 @@ impl<'a> Cursor<'a> {
             }
             self.digits()?;
         }
-        Ok(false)
+        Ok(())
     }
 
     fn digits(&mut self) -> Result<(), Fault> {
