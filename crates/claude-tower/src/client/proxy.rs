@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use claude_wire::BoxError;
+use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -55,7 +56,7 @@ impl ProxyConnector {
             Proxy::Environment => Some(Matcher::from_env()),
             Proxy::None => None,
             Proxy::Url(url) => {
-                let no = config.no_proxy.as_str();
+                let no = super::no_proxy(config);
                 Some(Matcher::builder().all(url.expose().to_string()).no(no).build())
             }
         };
@@ -80,11 +81,14 @@ impl ProxyConnector {
             return Ok(ProxyStream { io: MaybeHttpsStream::Http(tcp), forwards: false });
         };
         if is_socks(&proxy) {
-            let mut socks = SocksV5::new(proxy.uri().clone(), self.to_proxy);
+            // The usual port of SOCKS; and without one in the target, 443 would be asked for whatever its scheme.
+            let mut socks = SocksV5::new(with_port(proxy.uri(), 1080)?, self.tcp);
             if let Some((user, password)) = proxy.raw_auth() {
                 socks = socks.with_auth(user.to_owned(), password.to_owned());
             }
-            return Ok(ProxyStream { io: socks.call(target).await?, forwards: false });
+            let port = if target.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+            let tcp = socks.call(with_port(&target, port)?).await?;
+            return Ok(ProxyStream { io: MaybeHttpsStream::Http(tcp), forwards: false });
         }
         if target.scheme_str() == Some("https") {
             let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy);
@@ -100,6 +104,18 @@ impl ProxyConnector {
 
 fn is_socks(proxy: &Intercept) -> bool {
     proxy.uri().scheme_str().is_some_and(|scheme| scheme.starts_with("socks"))
+}
+
+/// The same with this port, if it names none.
+fn with_port(uri: &Uri, port: u16) -> Result<Uri, http::Error> {
+    match uri.host() {
+        Some(host) if uri.port().is_none() => Uri::builder()
+            .scheme(uri.scheme_str().unwrap_or_default())
+            .authority(format!("{host}:{port}"))
+            .path_and_query("/")
+            .build(),
+        _ => Ok(uri.clone()),
+    }
 }
 
 /// Leaves out the proxy, whose URL may hold a password.
