@@ -434,6 +434,7 @@ proptest! {
             Err(BufferError::TooLarge { body, cap: told }) => {
                 prop_assert!(too_large);
                 prop_assert_eq!(told, cap);
+                prop_assert!(!body.is_end_stream());
                 if script.knows_length {
                     prop_assert_eq!(hint(&body), (length, Some(length)));
                     prop_assert_eq!(script.polls.load(Ordering::Relaxed), 0);

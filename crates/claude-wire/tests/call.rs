@@ -474,6 +474,18 @@ fn what_is_refused_at_the_bottom_was_not_sent() {
     }
 }
 
+/// A layer that puts in another body may leave it to the bottom to tie it to the attempt.
+#[test]
+fn the_bottom_ties_the_body_to_the_attempt() {
+    let mut service = stack(&[Middle::Straight], Bottom::OtherBody, &Gate::default());
+    let (mut sent, attempt) = request("text");
+    *sent.body_mut() = Body::from("other text");
+    let mut answer = task::spawn(service.call(sent));
+    assert!(!attempt.is_sent());
+    assert_ready_ok!(answer.poll());
+    assert!(attempt.is_sent());
+}
+
 /// An inner service that reads the body in its call has sent, whatever it claims.
 #[test]
 fn a_body_that_is_polled_in_the_call() {
@@ -567,9 +579,10 @@ fn charges_add_up_and_stop_at_the_end() {
     assert_eq!(call.charge(), 12);
     call.add_charge(u128::MAX - 12);
     assert_eq!(call.charge(), u128::MAX);
-    call.add_charge(1);
-    call.add_charge(u128::MAX);
-    assert_eq!(call.charge(), u128::MAX);
+    for more in [1, 5, u128::MAX] {
+        call.add_charge(more);
+        assert_eq!(call.charge(), u128::MAX);
+    }
 }
 
 #[test]

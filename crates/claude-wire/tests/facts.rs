@@ -730,6 +730,7 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
         "\n",
         "\t",
         "\u{b}",
+        "\u{c}",
         "\u{0}",
         "\u{1f}",
         "\u{7f}",
@@ -759,7 +760,7 @@ proptest! {
     fn malformed_is_what_serde_refuses_of_damaged_requests(
         members in request(),
         seed: u64,
-        edits in vec((any::<Index>(), 0_usize..3, select(b"{}[]\",:\\0-e. u\x00\xff".to_vec())), 1..3),
+        edits in vec((any::<Index>(), 0_usize..3, select(b"{}[]\",:\\0-e. u\x0c\x00\xff".to_vec())), 1..3),
         length: Index,
         truncate in prop::bool::weighted(0.2),
     ) {

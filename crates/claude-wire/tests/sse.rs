@@ -111,6 +111,8 @@ fn text_line() -> impl Strategy<Value = String> {
         2 => field(""),
         2 => select(vec!["Data: no", " data: no", "datax: no", "dat: no", "unknown: x", "unknown", "EVENT: no"])
             .prop_map(str::to_owned),
+        // A mark is one at the begin of the stream only.
+        1 => select(vec!["\u{feff}data: no", "\u{feff}", "data\u{feff}: no"]).prop_map(str::to_owned),
     ]
 }
 
