@@ -51,6 +51,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut config = Config::load_with_process_environment(args.config.as_deref())?;
     args.apply_to(&mut config.gateway);
+    config.gateway.validate()?;
     if args.check {
         // Certificates and keys are read too: a file that is not there should not wait for the first start.
         claude_tower::client::HyperClient::new(&config.client)?;
