@@ -22,7 +22,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot listen on {}: {error}", config.gateway.listen))?;
     let address = listener.local_addr()?;
     let target = Target::choose(&config.gateway).await?;
-    let stack = StackBuilder::new().build(HyperClient::new(&config.client)?);
+    let stack = StackBuilder::new().build(HyperClient::new(&target.client(&config.client))?);
     let upstream = UpstreamLayer::new(target.uri.clone())?.layer(stack);
     let gateway = Gateway { upstream, access_log: config.gateway.access_log };
     let router = Router::new().fallback(forward).with_state(gateway);

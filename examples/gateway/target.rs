@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use claude_sim::{Server, Simulator};
-use claude_tower::config::GatewayConfig;
+use claude_tower::config::{ClientConfig, GatewayConfig, HttpVersion, Proxy};
 use http::Uri;
 
 const API: &str = "https://api.anthropic.com";
@@ -11,7 +11,7 @@ const API: &str = "https://api.anthropic.com";
 /// The upstream, and the simulator if it is that. The simulator stops when it is dropped.
 pub(crate) struct Target {
     pub(crate) uri: Uri,
-    _simulator: Option<Server>,
+    simulator: Option<Server>,
 }
 
 impl Target {
@@ -19,15 +19,26 @@ impl Target {
     pub(crate) async fn choose(gateway: &GatewayConfig) -> Result<Self, Box<dyn Error>> {
         if let Some(uri) = &gateway.upstream {
             println!("calling {uri}");
-            return Ok(Self { uri: uri.clone(), _simulator: None });
+            return Ok(Self { uri: uri.clone(), simulator: None });
         }
         if std::env::var_os("ANTHROPIC_API_KEY").is_some_and(|key| !key.is_empty()) {
             println!("calling {API} (each request carries its caller's own key)");
-            return Ok(Self { uri: Uri::from_static(API), _simulator: None });
+            return Ok(Self { uri: Uri::from_static(API), simulator: None });
         }
         let server = Simulator::builder().with_any_key().build().serve("127.0.0.1:0").await?;
         let uri = server.base_url().parse()?;
         println!("ANTHROPIC_API_KEY is not set: calling a simulator of the API at {uri} (any key will do)");
-        Ok(Self { uri, _simulator: Some(server) })
+        Ok(Self { uri, simulator: Some(server) })
+    }
+
+    /// How it is reached. The simulator is in this process: a proxy is for what lies outside.
+    pub(crate) fn client(&self, config: &ClientConfig) -> ClientConfig {
+        let mut client = config.clone();
+        if self.simulator.is_some() {
+            client.proxy = Proxy::None;
+            client.no_proxy.clear();
+            client.http_version = HttpVersion::Http1;
+        }
+        client
     }
 }
