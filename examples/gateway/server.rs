@@ -33,9 +33,10 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
     });
+    // Who has read that it is ready may stop it.
+    let shutdown = Shutdown::on_signal()?;
     println!("ready: point an SDK here with\n\n    export ANTHROPIC_BASE_URL=http://{address}\n");
 
-    let shutdown = Shutdown::on_signal()?;
     let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().begun());
     tokio::select! {
         served = async { served.await } => served?,
