@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use axum::body::Body as AxumBody;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use claude_tower::client::ConnectTimeout;
 use claude_tower::stack::Stack;
@@ -23,7 +23,7 @@ pub(crate) struct Gateway {
 }
 
 /// Sends a request to the upstream. The bodies are streamed in both directions.
-pub(crate) async fn forward(State(gateway): State<Gateway>, request: Request) -> Response {
+pub(crate) async fn forward(gateway: Gateway, request: Request) -> Response {
     let line = gateway.access_log.then(|| Line::begin(&request));
     let response = match gateway.upstream.oneshot(request.map(Body::from)).await {
         Ok(response) => response.map(AxumBody::from),

@@ -1,15 +1,17 @@
 //! The server: from its start to its last answer.
 
+use std::convert::Infallible;
 use std::error::Error;
 
-use axum::Router;
+use axum::ServiceExt as _;
+use axum::extract::Request;
 use axum::serve::ListenerExt;
 use claude_tower::client::HyperClient;
 use claude_tower::config::Config;
 use claude_tower::stack::StackBuilder;
 use claude_tower::upstream::UpstreamLayer;
 use tokio::net::TcpListener;
-use tower::Layer;
+use tower::{Layer, service_fn};
 
 use crate::forward::{Gateway, forward};
 use crate::shutdown::Shutdown;
@@ -25,7 +27,11 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     let stack = StackBuilder::new().build(HyperClient::new(&target.client(&config.client))?);
     let upstream = UpstreamLayer::new(target.uri.clone())?.layer(stack);
     let gateway = Gateway { upstream, access_log: config.gateway.access_log };
-    let router = Router::new().fallback(forward).with_state(gateway);
+    // No router: axum's gives the answer to a HEAD request a length that it does not have.
+    let service = service_fn(move |request: Request| {
+        let gateway = gateway.clone();
+        async move { Ok::<_, Infallible>(forward(gateway, request).await) }
+    });
 
     // Without this, small writes wait up to 40 ms for the other side's delayed acknowledgement.
     let listener = listener.tap_io(|stream| {
@@ -37,7 +43,8 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     let shutdown = Shutdown::on_signal()?;
     println!("ready: point an SDK here with\n\n    export ANTHROPIC_BASE_URL=http://{address}\n");
 
-    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().begun());
+    let served =
+        axum::serve(listener, service.into_make_service()).with_graceful_shutdown(shutdown.clone().begun());
     tokio::select! {
         served = async { served.await } => served?,
         () = shutdown.hurried(config.gateway.shutdown_grace) => {
