@@ -7,16 +7,16 @@
 //! `cargo xtask test` installs the SDKs and names them in the environment; see `tests/sdk/`.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
+mod support;
+
 use std::env;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use claude_sim::{DEFAULT_KEY, SeenRequest, Simulator};
 use serde_json::Value;
+
+use support::gateway::{self, Gateway};
 
 const SEED: u64 = 7;
 
@@ -58,7 +58,7 @@ async fn compare(command: impl Fn(&str) -> Command) -> Seen {
 
     let behind = Simulator::builder().with_seed(SEED).build();
     let upstream = behind.serve("127.0.0.1:0").await.unwrap();
-    let gateway = Gateway::start(&upstream.base_url());
+    let gateway = Gateway::start(&mut gateway::before(&upstream.base_url())).await;
     let through = run(&mut command(&gateway.base_url));
 
     assert_eq!(through.0.len(), seen.0.len());
@@ -226,55 +226,4 @@ fn installed(variable: &str) -> PathBuf {
 
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(name)
-}
-
-/// The gateway example, as a process of its own. Killed when dropped.
-struct Gateway {
-    child: Child,
-    base_url: String,
-}
-
-impl Gateway {
-    fn start(upstream: &str) -> Self {
-        // Built with this test by `cargo test`, two folders up from the test's own executable.
-        let profile = env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
-        let mut child = Command::new(profile.join("examples/gateway"))
-            .args(["--listen", "127.0.0.1:0", "--upstream", upstream])
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the gateway example is built: `cargo build --example gateway`");
-        let (sender, lines) = mpsc::channel();
-        let forward = |from: Box<dyn std::io::Read + Send>| {
-            let sender = sender.clone();
-            // Reads on after the address is known, so that the pipes never fill.
-            thread::spawn(move || {
-                BufReader::new(from).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
-            });
-        };
-        forward(Box::new(child.stdout.take().unwrap()));
-        forward(Box::new(child.stderr.take().unwrap()));
-        drop(sender);
-        let mut gateway = Self { child, base_url: String::new() };
-        let mut printed = Vec::new();
-        while gateway.base_url.is_empty() {
-            let Ok(line) = lines.recv_timeout(Duration::from_secs(20)) else {
-                panic!("the gateway did not say where it listens: {printed:#?}");
-            };
-            if let Some((_, address)) = line.split_once("ANTHROPIC_BASE_URL=") {
-                gateway.base_url = address.split_whitespace().next().unwrap_or_default().to_owned();
-            }
-            printed.push(line);
-        }
-        gateway
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }

@@ -1,0 +1,14 @@
+//! The gateway as a process: what goes in is what comes out.
+//!
+//! Both sides are sockets that the tests write and read by hand. Whether `TCP_NODELAY` is set cannot be seen from outside a
+//! process; the benchmark of the gateway shows it.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
+
+mod log;
+mod requests;
+mod responses;
+mod shutdown;
+mod start;
+mod streams;
+#[path = "../support/mod.rs"]
+mod support;
