@@ -114,7 +114,10 @@ async fn nothing_that_was_said_even_at_trace() {
         caller.answer("POST").await;
         assert_eq!(caller.at_least(17).await, b"canary-completion");
         match end {
-            "whole" => request.peer.send("0\r\n\r\n").await,
+            "whole" => {
+                request.peer.send("0\r\n\r\n").await;
+                upstream.keep(request.peer);
+            }
             "cut" => request.peer.reset(),
             _ => {
                 drop(caller);

@@ -341,6 +341,7 @@ async fn in_forms_of_no_use() {
             mut request = path.upstream.request() => {
                 request.peer.send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
                 assert_eq!(path.caller.answer("GET").await.status(), 400, "{line}");
+                path.upstream.keep(request.peer);
             }
             head = path.caller.answer("GET") => assert!(head.status() >= 400, "{line}: {head:?}"),
         }

@@ -54,6 +54,9 @@ impl Upstream {
     }
 
     /// Leaves a connection open for the next request.
+    ///
+    /// One that ends after a whole answer has to be kept if another request follows: the gateway may take it for that
+    /// one before it has seen the end.
     pub(crate) fn keep(&self, peer: Peer) {
         read_on(self.sender.clone(), peer);
     }
