@@ -786,6 +786,26 @@ proptest! {
     }
 }
 
+/// Strings are read in blocks: each byte that means something, at every place of a block and behind it.
+#[test]
+fn a_byte_with_a_meaning_at_every_place_of_a_string() {
+    for length in 0..80 {
+        for place in 0..length {
+            for byte in [b'"', b'\\', b'\0', 0x1f, b'\n', 0x7f, 0x80, 0xff] {
+                let mut inside = vec![b'n'; length];
+                inside[place] = byte;
+                let text = [b"{\"model\":\"", &inside[..], b"\"}"].concat();
+                let facts = read(text.clone());
+                let malformed = facts.shape() == Shape::Malformed;
+                assert_eq!(malformed, !is_json(&text), "{}", text.escape_ascii());
+                let body = serde_json::from_slice::<Value>(&text).ok();
+                let model = body.as_ref().and_then(|body| body["model"].as_str());
+                assert_eq!(facts.model(), model, "{}", text.escape_ascii());
+            }
+        }
+    }
+}
+
 #[test]
 fn depth_has_a_limit_and_needs_no_stack() {
     let nested = |open: &str, close: &str, depth: usize| [open.repeat(depth), close.repeat(depth)].concat();
