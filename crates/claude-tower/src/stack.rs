@@ -25,6 +25,7 @@
 //! ```
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -90,7 +91,8 @@ impl Slot {
     ];
 }
 
-type Apply = Box<dyn FnOnce(Stack) -> Stack + Send>;
+/// Puts one layer around what is below. The mutex makes it `Sync` whatever the layer is, and is never locked.
+type Apply = Mutex<Box<dyn FnOnce(Stack) -> Stack + Send>>;
 
 /// Composes layers around a client.
 #[derive(Default)]
@@ -116,7 +118,7 @@ impl StackBuilder {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        self.layers.push((slot, Box::new(move |inner| Stack::new(layer.layer(inner)))));
+        self.layers.push((slot, Mutex::new(Box::new(move |inner| Stack::new(layer.layer(inner))))));
         self
     }
 
@@ -131,7 +133,10 @@ impl StackBuilder {
     {
         // A stable sort: within a place the order of adding stays.
         self.layers.sort_by_key(|&(slot, _)| slot);
-        self.layers.into_iter().rev().fold(Stack::new(client), |inner, (_, apply)| apply(inner))
+        self.layers.into_iter().rev().fold(Stack::new(client), |inner, (_, apply)| {
+            let apply = apply.into_inner().unwrap_or_else(PoisonError::into_inner);
+            apply(inner)
+        })
     }
 }
 

@@ -230,3 +230,37 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_are_as_configured() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = ClientConfig {
+            tcp_keepalive: Duration::from_secs(11),
+            tcp_keepalive_interval: Duration::from_secs(12),
+            tcp_keepalive_retries: 13,
+            proxy: Proxy::None,
+            ..ClientConfig::default()
+        };
+        let tls = super::super::tls::client_config(&config.tls).unwrap();
+        let url: Uri = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let stream = ProxyConnector::new(&config, tls).call(url).await.unwrap();
+        let MaybeHttpsStream::Http(tcp) = stream.io else { panic!("TLS stands above this connector") };
+        // Small events of a stream would wait for each other otherwise.
+        assert!(tcp.inner().nodelay().unwrap());
+        let socket = SockRef::from(tcp.inner());
+        assert!(socket.keepalive().unwrap());
+        // Not every system tells these.
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), config.tcp_keepalive);
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), config.tcp_keepalive_interval);
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), config.tcp_keepalive_retries);
+        }
+    }
+}

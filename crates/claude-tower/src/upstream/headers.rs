@@ -15,8 +15,9 @@ static HOP_BY_HOP: [HeaderName; 9] = [
     header::UPGRADE,
 ];
 
-/// Removes what belongs to one connection: the known headers, and those that `connection` names.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+/// Removes what belongs to one connection: the known headers, and those that `connection` names; and `others` too. The
+/// rest stays in its order.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap, others: &[HeaderName]) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -25,11 +26,24 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|name| name.trim().parse().ok())
         // Whoever names these would break the message itself; RFC 9110 §7.6.1 forbids it.
         .filter(|name| !matches!(*name, header::CONTENT_LENGTH | header::CONTENT_TYPE | header::HOST))
-        .filter(|name| !HOP_BY_HOP.contains(name) && name != "close")
         .collect();
-    for name in HOP_BY_HOP.iter().chain(&named) {
-        headers.remove(name);
+    let goes = |name: &HeaderName| [&HOP_BY_HOP, &named[..], others].iter().any(|names| names.contains(name));
+    if !headers.keys().any(goes) {
+        return;
     }
+    // `HeaderMap::remove` would move the last header to the place of the one that is gone.
+    let mut kept = HeaderMap::with_capacity(headers.keys_len());
+    let mut name = None;
+    for (next, value) in std::mem::take(headers) {
+        // Further values of a header come without its name.
+        if next.is_some() {
+            name = next.filter(|name| !goes(name));
+        }
+        if let Some(name) = &name {
+            kept.append(name, value);
+        }
+    }
+    *headers = kept;
 }
 
 #[cfg(test)]
@@ -57,12 +71,11 @@ mod tests {
         ] {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        remove_hop_by_hop(&mut headers);
-        let mut left: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        left.sort_unstable();
+        remove_hop_by_hop(&mut headers, &[]);
+        let left: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             left,
-            ["anthropic-beta", "anthropic-beta", "authorization", "content-length", "traceparent"]
+            ["content-length", "authorization", "traceparent", "anthropic-beta", "anthropic-beta"]
         );
     }
 }

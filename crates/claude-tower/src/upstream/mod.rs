@@ -72,7 +72,9 @@ impl UpstreamLayer {
             return Err(InvalidUpstream);
         }
         let base = path.map_or("", PathAndQuery::path).trim_end_matches('/').into();
-        match (scheme, parts.authority) {
+        // The `http` crate takes an authority of a port alone.
+        let authority = parts.authority.filter(|authority| !authority.host().is_empty());
+        match (scheme, authority) {
             (Some(scheme), Some(authority)) => Ok(Self { target: Target { scheme, authority, base } }),
             _ => Err(InvalidUpstream),
         }
@@ -82,12 +84,17 @@ impl UpstreamLayer {
 impl Target {
     /// The same path and query there.
     fn resolve(&self, uri: Uri) -> Uri {
-        let own = uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        // An asterisk speaks of a server, which in a URL is its root.
+        let own = uri.into_parts().path_and_query.filter(|own| own != "*");
+        let own = own.unwrap_or_else(|| PathAndQuery::from_static("/"));
         let path = if self.base.is_empty() {
             own
         } else {
-            // Both parts were valid, and so is the one behind the other.
-            PathAndQuery::try_from(format!("{}{own}", self.base)).unwrap_or(own)
+            // Both parts were valid, and so is the one behind the other, unless they are too long together. Without
+            // the base it would be another place, so then it is the base alone.
+            PathAndQuery::try_from(format!("{}{own}", self.base))
+                .or_else(|_| PathAndQuery::try_from(format!("{}/", self.base)))
+                .unwrap_or_else(|_| PathAndQuery::from_static("/"))
         };
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
@@ -145,10 +152,7 @@ where
         *request.uri_mut() = self.target.resolve(std::mem::take(request.uri_mut()));
         // Which version is spoken there is the client's affair.
         *request.version_mut() = Version::HTTP_11;
-        let headers = request.headers_mut();
-        headers::remove_hop_by_hop(headers);
-        headers.remove(header::HOST);
-        headers.remove(header::EXPECT);
+        headers::remove_hop_by_hop(request.headers_mut(), &[header::HOST, header::EXPECT]);
         ResponseFuture { future: self.inner.call(request) }
     }
 }
@@ -175,7 +179,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut response = ready!(self.project().future.poll(cx))?;
-        headers::remove_hop_by_hop(response.headers_mut());
+        headers::remove_hop_by_hop(response.headers_mut(), &[]);
         // The server on this side speaks its own version.
         *response.version_mut() = Version::HTTP_11;
         Poll::Ready(Ok(response))

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use claude_tower::config::{ClientConfig, HttpVersion, Proxy};
-use claude_tower::wire::BoxError;
+use claude_tower::stack::Stack;
+use claude_tower::wire::{Body, BoxError};
+use http::Request;
 
 use crate::loopback::{Authority, Server, chain, listener, told};
-use crate::{Adapter, config, config_trusting, for_each_adapter, get};
+use crate::{Adapter, call, config, config_trusting, for_each_adapter, get};
 
 for_each_adapter!(
     tls_counts_into_the_connect_timeout,
@@ -87,11 +89,16 @@ async fn the_connect_timeout_ends_with_the_connection(adapter: Adapter) {
     get(&adapter.client(&hurried()), &server.url("/")).await.unwrap();
 }
 
+async fn post(client: &Stack, server: &Server) {
+    let request = Request::post(server.url("/")).body(Body::from("{}")).unwrap();
+    assert_eq!(call(client, request).await.unwrap().1, "{}");
+}
+
 async fn sequential_calls_share_a_connection(adapter: Adapter) {
     let server = Server::echo().await;
     let client = adapter.client(&config());
     for _ in 0..3 {
-        get(&client, &server.url("/")).await.unwrap();
+        post(&client, &server).await;
     }
     assert_eq!((server.seen().len(), server.connections()), (3, 1));
 }
@@ -99,8 +106,8 @@ async fn sequential_calls_share_a_connection(adapter: Adapter) {
 async fn clones_share_connections(adapter: Adapter) {
     let server = Server::echo().await;
     let client = adapter.client(&config());
-    get(&client.clone(), &server.url("/")).await.unwrap();
-    get(&client.clone(), &server.url("/")).await.unwrap();
+    post(&client.clone(), &server).await;
+    post(&client.clone(), &server).await;
     assert_eq!(server.connections(), 1);
 }
 
@@ -109,9 +116,9 @@ async fn no_idle_connections_when_none_may_be_kept(adapter: Adapter) {
     let mut config = config();
     config.pool_max_idle_per_host = 0;
     let client = adapter.client(&config);
-    get(&client, &server.url("/")).await.unwrap();
+    post(&client, &server).await;
     server.all_closed().await;
-    get(&client, &server.url("/")).await.unwrap();
+    post(&client, &server).await;
     assert_eq!(server.connections(), 2);
 }
 
@@ -121,9 +128,9 @@ async fn idle_connections_are_closed(adapter: Adapter) {
     let mut config = config();
     config.pool_idle_timeout = Duration::from_secs(1);
     let client = adapter.client(&config);
-    get(&client, &server.url("/")).await.unwrap();
+    post(&client, &server).await;
     server.all_closed().await;
-    get(&client, &server.url("/")).await.unwrap();
+    post(&client, &server).await;
     assert_eq!(server.connections(), 2);
 }
 

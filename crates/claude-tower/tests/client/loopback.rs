@@ -38,6 +38,14 @@ pub(crate) async fn finishes<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(120), future).await.expect("this should not hang")
 }
 
+/// Lets everything run that can, in a runtime of one thread. A connection is back in its pool a moment after the body
+/// has ended, and only then do we know which one the next call takes.
+pub(crate) async fn settled() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -190,6 +198,9 @@ pub(crate) fn refusing() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
+/// Written once: other tests may be reading it.
+const CA_FILE: &str = "ca.pem";
+
 /// A certificate authority of our own, and the folder with the files that it has written.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -210,12 +221,13 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
+        std::fs::write(folder.join(CA_FILE), certificate.pem()).unwrap();
         Self { issuer: Issuer::new(params, key), certificate, folder }
     }
 
     /// The file with its certificate.
     pub(crate) fn file(&self) -> PathBuf {
-        self.written("ca.pem", &self.certificate.pem())
+        self.folder.join(CA_FILE)
     }
 
     /// A server on the loopback that it vouches for.

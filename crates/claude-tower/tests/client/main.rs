@@ -124,7 +124,9 @@ async fn call(
 ) -> Result<(http::response::Parts, ::bytes::Bytes), BoxError> {
     loopback::finishes(async {
         let (head, body) = client.clone().oneshot(request).await?.into_parts();
-        Ok((head, body.collect().await?.to_bytes()))
+        let body = body.collect().await?.to_bytes();
+        loopback::settled().await;
+        Ok((head, body))
     })
     .await
 }

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -179,8 +178,9 @@ async fn dropped_while_waiting_on_a_kept_connection(adapter: Adapter) {
     let (server, arrived) = unanswering().await;
     for (method, body) in [("POST", "{}"), ("GET", "")] {
         let client = adapter.client(&config());
-        let (request, _) = watched("GET", &server.url("/kept"), "");
+        let (request, _) = watched("POST", &server.url("/kept"), "{}");
         call(&client, request).await.unwrap();
+        let connections = server.connections();
         let (request, attempt) = watched(method, &server.url("/"), body);
         let mut future = Box::pin(client.oneshot(request));
         finishes(async {
@@ -192,6 +192,7 @@ async fn dropped_while_waiting_on_a_kept_connection(adapter: Adapter) {
         .await;
         drop(future);
         assert!(attempt.is_sent(), "{method}");
+        assert_eq!(server.connections(), connections);
     }
 }
 
@@ -245,6 +246,7 @@ async fn without_a_body_reqwest_is_taken_to_have_sent() {
     let mut client = Adapter::Reqwest.client(&config());
     let mut future = Box::pin(client.ready().await.unwrap().call(request));
     assert!(!attempt.is_sent());
-    let polled = std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+    let polled =
+        std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
     assert!(polled && attempt.is_sent());
 }
