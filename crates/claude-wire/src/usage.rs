@@ -46,8 +46,9 @@ pub struct Usage {
     /// `standard` or `fast`, as served and billed.
     #[serde(deserialize_with = "lenient")]
     pub speed: Option<String>,
-    /// The single passes behind one answer (beta).
-    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    /// The single passes behind one answer (beta). An entry that is no object counts as one of which nothing is
+    /// known.
+    #[serde(deserialize_with = "lenient_list", skip_serializing_if = "Option::is_none")]
     pub iterations: Option<Vec<Iteration>>,
     /// What became of a fallback credit (beta), as it came.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +59,7 @@ pub struct Usage {
 }
 
 /// Written tokens by the time to live of their cache entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct CacheCreation {
@@ -68,20 +69,26 @@ pub struct CacheCreation {
     /// Written for an hour.
     #[serde(deserialize_with = "lenient")]
     pub ephemeral_1h_input_tokens: Option<u64>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Parts of the output tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct OutputTokensDetails {
     /// Tokens of thinking.
     #[serde(deserialize_with = "lenient")]
     pub thinking_tokens: Option<u64>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Requests of the server's own tools.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct ServerToolUse {
@@ -94,6 +101,9 @@ pub struct ServerToolUse {
     /// Code executions. In the documentation's examples but in no SDK's types (2026-11).
     #[serde(deserialize_with = "lenient")]
     pub code_execution_requests: Option<u64>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 /// One pass behind an answer.
@@ -172,4 +182,16 @@ where
 {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok())
+}
+
+/// A list in which an entry of another type stands empty, so that the others are not lost.
+fn lenient_list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    let serde_json::Value::Array(entries) = serde_json::Value::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    Ok(Some(entries.into_iter().map(|entry| serde_json::from_value(entry).unwrap_or_default()).collect()))
 }

@@ -703,6 +703,12 @@ fn a_refusal_is_found_at_any_depth() {
     assert!(Refusal::find(&BufferError::Read(refusal().into())).is_some());
     assert!(Refusal::find(&Arc::new(Because(refusal().into()))).is_some());
     assert!(Refusal::find(&std::io::Error::other(Because(refusal().into()))).is_some());
+    // Behind what shows only what its content came from.
+    assert!(Refusal::find(&std::io::Error::other(refusal())).is_some());
+    assert!(Refusal::find(&Because(Box::new(std::io::Error::other(refusal())))).is_some());
+    assert!(Refusal::find(&Box::new(refusal())).is_some());
+    assert!(Refusal::find(&Because(Box::new(Arc::new(refusal())))).is_some());
+    assert_eq!(Refusal::find(&std::io::Error::other("refused")), None);
 
     // And as the field of a layer's own error.
     let refused = Refused(Refusal::new(RefusalKind::Policy, "POLICY", String::from("no")));

@@ -228,6 +228,14 @@ async fn results_of_a_batch_in_any_two_pieces() {
     }
 }
 
+/// As in every other reading of JSON, the last of several equal keys wins.
+#[tokio::test]
+async fn usage_with_a_key_twice() {
+    let body = br#"{"usage":{"output_tokens":1,"output_tokens":2}}"#;
+    let (_, reading) = read("application/json", Frames::new([&body[..]], End::None)).await;
+    assert_eq!(reading.usage.unwrap().output_tokens, Some(2));
+}
+
 #[tokio::test]
 async fn an_error_response() {
     let body = br#"{"type":"error","request_id":"req_1","error":{"type":"overloaded_error","message":"Overloaded"}}"#;

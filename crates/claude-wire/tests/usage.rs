@@ -140,7 +140,7 @@ fn a_compaction() {
     assert_eq!(compaction.kind.as_deref(), Some("compaction"));
     assert_eq!((compaction.model.as_deref(), compaction.input_tokens), (None, Some(40)));
     assert_eq!((compaction.cache_read_input_tokens, compaction.output_tokens), (Some(55_096), Some(800)));
-    assert_eq!(compaction.cache_creation.unwrap().ephemeral_1h_input_tokens, Some(9));
+    assert_eq!(compaction.cache_creation.as_ref().unwrap().ephemeral_1h_input_tokens, Some(9));
     assert_eq!((message.kind.as_deref(), message.output_tokens), (Some("message"), Some(77)));
 }
 
@@ -397,4 +397,28 @@ fn usage_travels() {
     check::<CacheCreation>();
     check::<OutputTokensDetails>();
     check::<ServerToolUse>();
+}
+
+/// What one entry hides, the others still say.
+#[test]
+fn an_iteration_that_is_none() {
+    let usage = read(&json!({"iterations": [{"type": "message", "input_tokens": 7}, "new", null]}));
+    let iterations = usage.iterations.unwrap();
+    assert_eq!(iterations.len(), 3);
+    assert_eq!(iterations[0].input_tokens, Some(7));
+    assert_eq!(iterations[1], Iteration::default());
+    assert_eq!(read(&json!({"iterations": {"a": 1}})).iterations, None);
+}
+
+#[test]
+fn unknown_fields_inside_fields_are_kept() {
+    let text = json!({
+        "cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1d_input_tokens": 2},
+        "server_tool_use": {"web_search_requests": 1, "moon_requests": 3},
+        "output_tokens_details": {"thinking_tokens": 4, "singing_tokens": 5},
+    });
+    let written = serde_json::to_value(read(&text)).unwrap();
+    assert_eq!(written["cache_creation"]["ephemeral_1d_input_tokens"], 2);
+    assert_eq!(written["server_tool_use"]["moon_requests"], 3);
+    assert_eq!(written["output_tokens_details"]["singing_tokens"], 5);
 }

@@ -85,26 +85,61 @@ impl Body {
         // Reading sends nothing: whatever comes of the body, it is what the attempt will send.
         let attempt = body.attempt;
         let mut rest = stream.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut read = VecDeque::new();
+        let mut read = Read::default();
         let mut length = 0_usize;
         let mut too_large = rest.size_hint().lower() > cap as u64;
         let mut has_trailers = false;
         while !too_large && !has_trailers {
             let Some(frame) = pin!(rest.frame()).await else {
-                return Ok(Self { attempt, ..Self::from(joined(read, length)) });
+                return Ok(Self { attempt, ..Self::from(joined(read.into_frames(), length)) });
             };
             let frame = frame.map_err(BufferError::Read)?;
             let data = frame.data_ref().map(Bytes::len);
             has_trailers = data.is_none();
             length = length.saturating_add(data.unwrap_or_default());
             too_large = length > cap;
-            // Empty frames carry nothing, and an endless run of them would fill the queue.
-            if data != Some(0) {
-                read.push_back(frame);
-            }
+            read.push(frame);
         }
+        let read = read.into_frames();
         let body = Self { attempt, ..Self::stream(Replayed { read, rest }) };
         if too_large { Err(BufferError::TooLarge { body, cap }) } else { Ok(body) }
+    }
+}
+
+/// Frames smaller than this are joined as they come: each would weigh more than its bytes.
+const SMALL: usize = 1024;
+
+/// What has been read so far.
+#[derive(Default)]
+struct Read {
+    frames: VecDeque<Frame<Bytes>>,
+    /// Small frames behind those, joined.
+    small: BytesMut,
+}
+
+impl Read {
+    fn push(&mut self, frame: Frame<Bytes>) {
+        let is_first = self.frames.is_empty() && self.small.is_empty();
+        match frame.data_ref() {
+            // Empty frames carry nothing, and an endless run of them would fill the queue.
+            Some(data) if data.is_empty() => {}
+            Some(data) if data.len() < SMALL && !is_first => self.small.extend_from_slice(data),
+            _ => {
+                self.flush();
+                self.frames.push_back(frame);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.small.is_empty() {
+            self.frames.push_back(Frame::data(self.small.split().freeze()));
+        }
+    }
+
+    fn into_frames(mut self) -> VecDeque<Frame<Bytes>> {
+        self.flush();
+        self.frames
     }
 }
 

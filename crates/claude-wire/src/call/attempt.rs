@@ -11,6 +11,9 @@ use http::{Extensions, Request};
 use super::Clock;
 use crate::body::Body;
 
+/// How many tasks wait for the mark of one attempt; the layers of a stack are fewer.
+const MAX_WAITING: usize = 32;
+
 /// What lower layers say of one attempt, for upper layers to read: also after an error, when there is no
 /// response to carry it. A clone is another handle to the same attempt.
 ///
@@ -185,6 +188,10 @@ impl Attempt {
             return Poll::Ready(at);
         }
         if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            if state.waiting.len() == MAX_WAITING {
+                // It polls again if it still waits; most likely nobody is behind it any more.
+                state.waiting.remove(0).wake();
+            }
             state.waiting.push(cx.waker().clone());
         }
         Poll::Pending

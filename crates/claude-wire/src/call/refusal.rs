@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What kind of no it is.
@@ -81,7 +83,17 @@ impl Refusal {
             if let Some(refusal) = error.downcast_ref() {
                 return Some(refusal);
             }
-            next = error.source();
+            // These show what their content came from, and not their content.
+            if let Some(refusal) = error.downcast_ref::<Box<Self>>() {
+                return Some(refusal);
+            }
+            if let Some(refusal) = error.downcast_ref::<Arc<Self>>() {
+                return Some(refusal);
+            }
+            next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
         }
         None
     }

@@ -121,7 +121,7 @@ impl RequestFacts {
 
     /// Whether the body can be understood in more than one way, so that it must never be answered from a
     /// cache: a key stands twice in a place that was read (here the last one counts), is written with escapes,
-    /// or there are more than 64 keys at the top.
+    /// there are more than 64 keys at the top, or blocks are nested deeper than they are looked into.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         self.shared.scan.ambiguous
@@ -152,7 +152,7 @@ impl RequestFacts {
     }
 
     /// How many `cache_control` marks there are: at the top, and in tools, the system prompt and messages with
-    /// the blocks inside their blocks. The API takes four (2026-10).
+    /// the blocks inside their blocks, 16 levels deep. The API takes four (2026-10).
     #[must_use]
     pub fn cache_control_marks(&self) -> u32 {
         self.shared.scan.marks

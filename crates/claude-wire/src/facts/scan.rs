@@ -279,7 +279,11 @@ impl Reader {
                 Ok(marks)
             }
             Some(b'{') if level < MAX_BLOCK_LEVEL => self.block(cursor, level),
-            _ => cursor.skip().map(|()| 0),
+            kind => {
+                // What lies deeper is not looked into.
+                self.ambiguous |= matches!(kind, Some(b'[' | b'{'));
+                cursor.skip().map(|()| 0)
+            }
         }
     }
 

@@ -75,6 +75,7 @@ pub(super) fn text(value: &[u8]) -> Option<Arc<str>> {
     parsed::<String>(value).map(Arc::from)
 }
 
+/// A value. It takes the way over a tree, in which the last of several equal keys wins.
 pub(super) fn parsed<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
-    serde_json::from_slice(value).ok()
+    serde_json::from_value(serde_json::from_slice(value).ok()?).ok()
 }

@@ -23,7 +23,8 @@
 //! # Ok::<_, claude_wire::sse::EventTooLarge>(())
 //! ```
 //!
-//! Memory: at most the cap of one event ([`DEFAULT_EVENT_CAP`], or [`Scanner::with_event_cap`]) and one chunk.
+//! Memory: at most the cap of one event ([`DEFAULT_EVENT_CAP`], or [`Scanner::with_event_cap`]), and as much again for
+//! the latest `id`.
 
 mod event;
 mod scanner;
