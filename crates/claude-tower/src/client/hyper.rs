@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use super::error::{ClientError, Repr};
 use super::proxy::{Limited, ProxyConnector};
-use super::tls;
+use super::{framing, tls};
 use crate::config::{ClientConfig, HttpVersion};
 
 /// What [`HyperClient`] connects with: TLS over a [`ProxyConnector`], within a time limit.
@@ -109,6 +109,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> HyperFuture {
+        framing::announce_stream(&mut request);
         let attempt = request.extensions().get::<Attempt>().cloned();
         let mut capture = None;
         if let Some(attempt) = &attempt {

@@ -12,6 +12,7 @@
 //! a `reqwest::Client` of theirs too.
 
 mod error;
+mod framing;
 #[cfg(feature = "hyper-util")]
 mod hyper;
 #[cfg(feature = "hyper-util")]

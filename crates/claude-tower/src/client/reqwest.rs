@@ -13,7 +13,7 @@ use reqwest::Client;
 use tower_service::Service;
 
 use super::error::{ClientError, Repr};
-use super::tls;
+use super::{framing, tls};
 use crate::config::{ClientConfig, HttpVersion, Proxy};
 
 /// reqwest's client as the bottom of a stack. See the [module docs](super).
@@ -107,6 +107,7 @@ impl Service<Request<Body>> for ReqwestClient {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> ReqwestFuture {
+        framing::announce_stream(&mut request);
         let attempt = request.extensions().get::<Attempt>().cloned();
         let mut unpolled = false;
         if let Some(attempt) = &attempt {
