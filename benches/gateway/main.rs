@@ -63,9 +63,9 @@ async fn stopped() {
 pub(crate) struct Scenario {
     name: &'static str,
     load: Load,
-    /// The upstream itself, nginx as a proxy, the gateway.
-    through: [Server; 3],
-    samples: [Vec<Sample>; 3],
+    /// The upstream itself, nginx as a proxy, the gateway as it comes, and perhaps the gateway on one thread.
+    through: Vec<Server>,
+    samples: Vec<Vec<Sample>>,
 }
 
 fn run(children: &Children) -> Result<(), String> {
@@ -87,21 +87,23 @@ fn run(children: &Children) -> Result<(), String> {
     let home = servers::Home::new()?;
     let plain = servers::nginx_upstream(children, &home)?;
     let plain_proxy = servers::nginx_proxy(children, &home, "plain", &plain)?;
-    let plain_gateway = servers::gateway(children, &gateway, &plain)?;
+    let plain_gateway = servers::gateway(children, &gateway, &plain, 0)?;
+    let one_thread = servers::gateway(children, &gateway, &plain, 1)?;
     let stream = stream::serve()?;
     let stream_proxy = servers::nginx_proxy(children, &home, "stream", &stream)?;
-    let stream_gateway = servers::gateway(children, &gateway, &stream)?;
+    let stream_gateway = servers::gateway(children, &gateway, &stream, 0)?;
 
     let plain = [plain, plain_proxy, plain_gateway];
     let stream = [stream, stream_proxy, stream_gateway];
-    let scenario = |name, load, through: &[Server; 3]| Scenario {
+    let scenario = |name, load, through: &[Server]| Scenario {
         name,
         load,
-        through: through.clone(),
-        samples: Default::default(),
+        through: through.to_vec(),
+        samples: vec![Vec::new(); through.len()],
     };
+    let crowd = [&plain[..], &[one_thread]].concat();
     let mut scenarios = [
-        scenario("64 connections", Load { connections: 64, body: 300 }, &plain),
+        scenario("64 connections", Load { connections: 64, body: 300 }, &crowd),
         scenario("1 connection", Load { connections: 1, body: 300 }, &plain),
         scenario("1 connection, a request of 64 KiB", Load { connections: 1, body: 64 * 1024 }, &plain),
         scenario("1 connection, a stream of 21 writes", Load { connections: 1, body: 300 }, &stream),

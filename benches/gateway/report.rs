@@ -3,7 +3,7 @@
 use crate::Scenario;
 use crate::load::Sample;
 
-const NAMES: [&str; 3] = ["the upstream itself", "nginx as a proxy", "gateway"];
+const NAMES: [&str; 4] = ["the upstream itself", "nginx as a proxy", "gateway", "gateway, one thread"];
 
 /// Of nginx's requests in a second, as many as this share.
 const SHARE: f64 = 0.5;
@@ -29,35 +29,33 @@ pub(crate) fn print(scenarios: &[Scenario]) -> u32 {
                 of(|sample| sample.p99)
             );
         }
-        let [upstream, nginx, gateway] = &scenario.samples;
-        let ratio =
-            median(gateway.iter().zip(nginx).map(|(gateway, nginx)| gateway.rate / nginx.rate).collect());
-        if scenario.load.connections > 1 {
-            let reached = ratio >= SHARE;
-            missed += u32::from(!reached);
-            println!(
-                "  gateway / nginx: {ratio:.2} of its requests/s, target ≥ {SHARE}: {}",
-                verdict(reached)
-            );
-        } else {
-            let added = |through: &[Sample]| {
-                median(through.iter().zip(upstream).map(|(through, bare)| through.p50 - bare.p50).collect())
+        let [upstream, nginx, gateways @ ..] = &scenario.samples[..] else {
+            continue;
+        };
+        for (name, gateway) in NAMES[2..].iter().zip(gateways) {
+            let (reached, line) = if scenario.load.connections > 1 {
+                let ratio = paired(gateway, nginx, |gateway, nginx| gateway.rate / nginx.rate);
+                let line = format!("{name}: {ratio:.2} of nginx's requests/s, target ≥ {SHARE}");
+                (ratio >= SHARE, line)
+            } else {
+                let added =
+                    |through: &[Sample]| paired(through, upstream, |through, bare| through.p50 - bare.p50);
+                let (by_nginx, by_gateway) = (added(nginx), added(gateway));
+                let line = format!(
+                    "added p50: nginx {by_nginx:.3} ms, gateway {by_gateway:.3} ms, target ≤ {MOST_ADDED_MS} ms"
+                );
+                (by_gateway <= MOST_ADDED_MS, line)
             };
-            let reached = added(gateway) <= MOST_ADDED_MS;
             missed += u32::from(!reached);
-            println!(
-                "  added p50: nginx {:.3} ms, gateway {:.3} ms, target ≤ {MOST_ADDED_MS} ms: {}",
-                added(nginx),
-                added(gateway),
-                verdict(reached)
-            );
+            println!("  {line}: {}", if reached { "ok" } else { "MISSED" });
         }
     }
     missed
 }
 
-fn verdict(reached: bool) -> &'static str {
-    if reached { "ok" } else { "MISSED" }
+/// The median of what the rounds say, each for itself.
+fn paired(own: &[Sample], other: &[Sample], compare: fn(&Sample, &Sample) -> f64) -> f64 {
+    median(own.iter().zip(other).map(|(own, other)| compare(own, other)).collect())
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -122,11 +122,18 @@ fn nginx(children: &Children, home: &Home, name: &str, port: u16, server: &str) 
     Err(format!("nginx does not listen: {log}"))
 }
 
-/// The gateway as it comes, without its access log.
-pub(crate) fn gateway(children: &Children, program: &Path, upstream: &Server) -> Result<Server, String> {
+/// The gateway without its access log; `threads` work on requests, 0 for one on each core.
+pub(crate) fn gateway(
+    children: &Children,
+    program: &Path,
+    upstream: &Server,
+    threads: u32,
+) -> Result<Server, String> {
     let mut command = Command::new(program);
     command.args(["--listen", "127.0.0.1:0", "--upstream"]).arg(format!("http://{}", upstream.address));
-    command.env("CLAUDE_TOWER__GATEWAY__ACCESS_LOG", "false").env_remove("ANTHROPIC_API_KEY");
+    command.env("CLAUDE_TOWER__GATEWAY__ACCESS_LOG", "false");
+    command.env("CLAUDE_TOWER__GATEWAY__WORKER_THREADS", threads.to_string());
+    command.env_remove("ANTHROPIC_API_KEY");
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let (sender, lines) = channel();
     let process = children.start(&mut command, |child| {
@@ -151,11 +158,16 @@ pub(crate) fn gateway(children: &Children, program: &Path, upstream: &Server) ->
 /// Builds the example, so that what is measured is what is written, and says where it is.
 pub(crate) fn build_gateway() -> Result<PathBuf, String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--release", "--example", "gateway"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status();
-    if !built.is_ok_and(|status| status.success()) {
+    let mut command = Command::new(cargo);
+    command.args(["build", "--release", "--example", "gateway"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    // Cargo describes this package to us. Build scripts that watch these names would run again each time.
+    for (name, _) in env::vars_os() {
+        let known = name.to_string_lossy();
+        if known.starts_with("CARGO_PKG_") || known.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    if !command.status().is_ok_and(|status| status.success()) {
         return Err("the gateway could not be built".to_owned());
     }
     // This program stands in `deps`, beside `examples`.
