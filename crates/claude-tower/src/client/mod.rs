@@ -15,13 +15,12 @@ mod error;
 mod framing;
 #[cfg(feature = "hyper-util")]
 mod hyper;
+mod no_proxy;
 #[cfg(feature = "hyper-util")]
 mod proxy;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod tls;
-
-use crate::config::ClientConfig;
 
 #[cfg(feature = "hyper-util")]
 pub use self::hyper::{Connector, HyperClient, HyperFuture};
@@ -30,11 +29,3 @@ pub use self::reqwest::{ReqwestClient, ReqwestFuture};
 pub use error::ClientError;
 #[cfg(feature = "hyper-util")]
 pub use proxy::{ConnectTimeout, Limited, ProxyConnector, ProxyStream};
-
-/// What is reached past the proxy, as the clients read it: to them `*` is every name, but no address.
-fn no_proxy(config: &ClientConfig) -> &str {
-    if config.no_proxy.split(',').any(|entry| entry.trim() == "*") {
-        return "*,0.0.0.0/0,::/0";
-    }
-    &config.no_proxy
-}

@@ -56,7 +56,7 @@ impl ProxyConnector {
             Proxy::Environment => Some(Matcher::from_env()),
             Proxy::None => None,
             Proxy::Url(url) => {
-                let no = super::no_proxy(config);
+                let no = super::no_proxy::no_proxy(config);
                 Some(Matcher::builder().all(url.expose().to_string()).no(no).build())
             }
         };

@@ -72,7 +72,8 @@ impl ReqwestClient {
             Proxy::None => builder.no_proxy(),
             Proxy::Url(url) => {
                 let proxy = reqwest::Proxy::all(url.expose().to_string()).map_err(Repr::Reqwest)?;
-                builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(super::no_proxy(config))))
+                builder
+                    .proxy(proxy.no_proxy(reqwest::NoProxy::from_string(super::no_proxy::no_proxy(config))))
             }
         };
         builder.build().map(Self::from_client).map_err(|error| Repr::Reqwest(error).into())

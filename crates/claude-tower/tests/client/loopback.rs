@@ -33,9 +33,10 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// Turns a hang into a failure. It is no assertion on time: nothing here takes seconds.
+/// Turns a hang into a failure. It is no assertion on time: nothing here takes seconds. But it is less than the 90
+/// seconds after which the clients by themselves would close what is idle.
 pub(crate) async fn finishes<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(120), future).await.expect("this should not hang")
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("this should not hang")
 }
 
 /// Lets everything run that can, in a runtime of one thread. A connection is back in its pool a moment after the body
