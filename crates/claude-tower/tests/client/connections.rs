@@ -115,6 +115,8 @@ async fn no_idle_connections_when_none_may_be_kept(adapter: Adapter) {
     let server = Server::echo().await;
     let mut config = config();
     config.pool_max_idle_per_host = 0;
+    // Long past the end of this test, so that it cannot be the reason.
+    config.pool_idle_timeout = Duration::from_secs(3_600);
     let client = adapter.client(&config);
     post(&client, &server).await;
     server.all_closed().await;
