@@ -11,6 +11,7 @@ mod proxies;
 mod proxy_servers;
 mod sent;
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use claude_tower::client::ClientError;
@@ -88,17 +89,27 @@ use for_each_adapter;
 
 /// Straight connections, and only this authority: the same wherever the test runs.
 fn config_trusting(authority: &Authority) -> ClientConfig {
-    let mut config = ClientConfig::default();
-    config.proxy = Proxy::None;
-    config.tls.native_roots = false;
-    config.tls.extra_ca = vec![authority.file()];
-    config
+    config_with(authority.file())
 }
 
 /// For servers without TLS. Some authority must be believed, and this one vouches for nobody.
 fn config() -> ClientConfig {
-    static NOBODY: OnceLock<Authority> = OnceLock::new();
-    config_trusting(NOBODY.get_or_init(Authority::new))
+    static NOBODY: OnceLock<PathBuf> = OnceLock::new();
+    let nobody = NOBODY.get_or_init(|| {
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nobody.pem");
+        // Other processes may read or write it at this moment; any of theirs will do.
+        std::fs::rename(Authority::new().file(), &file).unwrap();
+        file
+    });
+    config_with(nobody.clone())
+}
+
+fn config_with(authority: PathBuf) -> ClientConfig {
+    let mut config = ClientConfig::default();
+    config.proxy = Proxy::None;
+    config.tls.native_roots = false;
+    config.tls.extra_ca = vec![authority];
+    config
 }
 
 /// A request that belongs to an attempt. It says so in its extensions alone: to tie the body to it too is the
