@@ -560,7 +560,10 @@ proptest! {
         value in anything(),
         twice: bool,
     ) {
-        prop_assume!(!members.is_empty());
+        // No assumption: of many cases too many would be in vain.
+        if members.is_empty() {
+            return Ok(());
+        }
         let mut members = members;
         let which = which.index(members.len());
         if twice {
@@ -967,7 +970,10 @@ proptest! {
     ) {
         let (text, places) = Printer::request(&members, seed, true);
         // With no member at all there is nothing that could be left out; see below.
-        prop_assume!(!places.is_empty());
+        // No assumption: of many cases too many would be in vain.
+        if places.is_empty() {
+            return Ok(());
+        }
         let one: Vec<String> = places.iter().map(|place| text[place.member.clone()].to_owned()).collect();
         let mut other = one.clone();
         for change in changes {
@@ -1015,7 +1021,10 @@ proptest! {
     fn white_space_and_ignored_members_change_nothing(members in tidy_request(), seeds: (u64, u64)) {
         let (one, places) = Printer::request(&members, seeds.0, false);
         let members: Vec<String> = kept(&one, &places).into_iter().map(str::to_owned).collect();
-        prop_assume!(!members.is_empty());
+        // No assumption: of many cases too many would be in vain.
+        if members.is_empty() {
+            return Ok(());
+        }
         prop_assert_eq!(fingerprint(joined(&members, seeds.1)), fingerprint(one));
     }
 }

@@ -349,8 +349,7 @@ mod differential {
         /// 3. `retry: +5` is a number to it, and the generator has no such line.
         #[test]
         fn the_same_events(stream in text_stream(), places in vec(any::<Index>(), 0..6)) {
-            prop_assume!(!stream.starts_with('\u{feff}'));
-            let stream = (stream + ":\n").into_bytes();
+            let stream = format!("{}:\n", stream.trim_start_matches('\u{feff}')).into_bytes();
             let chunks = cut(&stream, &places);
             prop_assert_eq!(scan(chunks.iter().copied(), DEFAULT_EVENT_CAP).0, theirs(&chunks));
         }
