@@ -18,6 +18,7 @@ mod target;
 use std::error::Error;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use claude_tower::config::Config;
@@ -62,5 +63,9 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if config.gateway.worker_threads > 0 {
         runtime.worker_threads(config.gateway.worker_threads);
     }
-    runtime.enable_all().build()?.block_on(server::serve(&config))
+    let runtime = runtime.enable_all().build()?;
+    let served = runtime.block_on(server::serve(&config));
+    // Long enough for what is cut to be logged. Dropped, the runtime would wait for a look-up of a name that hangs.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
 }

@@ -73,7 +73,7 @@ pub enum Slot {
 
 impl Slot {
     /// All of them, outermost first.
-    pub const ORDER: [Self; 14] = [
+    pub const ORDER: &'static [Self] = &[
         Self::Telemetry,
         Self::Errors,
         Self::TotalDeadline,

@@ -125,7 +125,7 @@ proptest! {
         prop_assert!(matches!(response, Poll::Ready(Ok(_))));
 
         let inwards: Vec<_> = Slot::ORDER
-            .into_iter()
+            .iter()
             .filter(|slot| !left_out.contains(slot))
             .flat_map(|slot| [format!("{slot:?} 0"), format!("{slot:?} 1")])
             .collect();

@@ -705,6 +705,10 @@ impl Watch for Probe {
         }
         Poll::Ready(())
     }
+
+    fn is_released(&self) -> bool {
+        !self.gate.lock().unwrap().closed
+    }
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Broken>>>;

@@ -82,10 +82,7 @@ fn only_the_first_mark_counts() {
 #[test]
 fn everybody_who_waits_is_woken_once() {
     let attempt = attempt();
-    let waiting = || {
-        let attempt = attempt.clone();
-        task::spawn(poll_fn(move |cx| attempt.poll_sent(cx)))
-    };
+    let waiting = || task::spawn(attempt.sent());
     let mut tasks = [waiting(), waiting(), waiting()];
     for task in &mut tasks {
         assert_pending!(task.poll());
@@ -109,6 +106,26 @@ fn everybody_who_waits_is_woken_once() {
     assert_ready_eq!(waiting().poll(), at);
 }
 
+#[test]
+fn a_wait_that_is_dropped_leaves_nothing() {
+    let attempt = attempt();
+    let mut kept = task::spawn(attempt.sent());
+    assert_pending!(kept.poll());
+    for _ in 0..100 {
+        let mut dropped = task::spawn(attempt.sent());
+        assert_pending!(dropped.poll());
+        let holders = dropped.waker_ref_count();
+        let waker = dropped.enter(|cx, _| cx.waker().clone());
+        drop(dropped);
+        // Only this clone is left.
+        assert!(holders > 1 && !attempt.is_sent());
+        drop(waker);
+    }
+    attempt.mark_sent();
+    assert!(kept.is_woken());
+    assert_ready!(kept.poll());
+}
+
 /// A waker may do anything, also look at the attempt.
 #[test]
 fn wakers_run_outside_the_lock() {
@@ -121,7 +138,8 @@ fn wakers_run_outside_the_lock() {
     let attempt = attempt();
     let looks = Arc::new(Looks(attempt.clone(), Mutex::default()));
     let waker = Waker::from(Arc::clone(&looks));
-    assert!(attempt.poll_sent(&Context::from_waker(&waker)).is_pending());
+    let mut waiting = Box::pin(attempt.sent());
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     attempt.mark_sent();
     assert_eq!(*looks.1.lock().unwrap(), [true]);
 }
@@ -129,10 +147,7 @@ fn wakers_run_outside_the_lock() {
 #[tokio::test(start_paused = true)]
 async fn the_mark_follows_a_paused_clock() {
     let attempt = Attempt::new(0, || tokio::time::Instant::now().into_std());
-    let waiting = tokio::spawn({
-        let attempt = attempt.clone();
-        async move { poll_fn(|cx| attempt.poll_sent(cx)).await }
-    });
+    let waiting = tokio::spawn(attempt.sent());
     tokio::time::sleep(Duration::from_secs(600)).await;
     attempt.mark_sent();
     let sent_at = waiting.await.unwrap();
@@ -522,11 +537,10 @@ fn facts_of_an_attempt() {
     }
 
     assert!(!attempt.alternative_left() && !attempt.wait_handled());
-    attempt.set_alternative_left(true);
+    attempt.offer_alternative();
     assert!(attempt.alternative_left() && !attempt.wait_handled());
     attempt.set_wait_handled(true);
-    attempt.set_alternative_left(false);
-    assert!(!attempt.alternative_left() && attempt.wait_handled());
+    assert!(attempt.alternative_left() && attempt.wait_handled());
 
     assert_eq!(attempt.outcome(), None);
     let plain = Outcome::new("ok", Duration::from_secs(2));
@@ -772,8 +786,8 @@ fn debug_of_what_travels_shows_no_prompt() {
     request.extensions_mut().insert(Caller::new().with_line("search"));
     request.extensions_mut().insert(Deadline::at(clock()));
     drop(claude_wire::facts::facts(&mut request));
-    let waiting = task::spawn(()).enter(|cx, _| attempt.poll_sent(cx));
-    assert_pending!(waiting);
+    let mut waiting = task::spawn(attempt.sent());
+    assert_pending!(waiting.poll());
     let entry = Entry::new(EntryKind::Extra, "repeated", Usage::default());
     let shown = format!("{request:?} {call:?} {attempt:?} {entry:?}");
     assert!(!shown.contains("secret"), "{shown}");

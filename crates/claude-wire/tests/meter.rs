@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use claude_wire::BoxError;
 use claude_wire::meter::{
-    BatchItem, EndFuture, Ending, Kind, Meter, MeteredBody, Reading, Subscriber, Unreadable,
+    BatchItem, EndFuture, Ending, Kind, Meter, MeteredBody, Progress, Reading, Subscriber, Unreadable,
 };
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
@@ -47,7 +47,7 @@ data: {"type":"message_stop"}
 
 const MESSAGE: &str = r#"{"model":"claude-sonnet-5-5","id":"msg_2","type":"message","content":[{"type":"text","text":"\"usage\":{"},{"usage":{"output_tokens":99}}],"stop_reason":"end_turn","usage":{"input_tokens":13,"output_tokens":20,"speed":"standard"},"diagnostics":null}"#;
 
-const RESULTS: &str = r#"{"custom_id":"a1","result":{"type":"succeeded","message":{"model":"claude-sonnet-5-5","content":[{"text":"result"}],"stop_reason":"end_turn","usage":{"input_tokens":9,"output_tokens":3,"service_tier":"batch"}}}}
+const RESULTS: &str = r#"{"custom_id":"a1","result":{"type":"succeeded","message":{"id":"msg_3","model":"claude-sonnet-5-5","content":[{"text":"result"}],"stop_reason":"end_turn","usage":{"input_tokens":9,"output_tokens":3,"service_tier":"batch"}}}}
 {"custom_id":"a2","result":{"type":"errored","error":{"type":"error","error":{"type":"invalid_request_error","message":"no"}}}}
 
 {"custom_id":"a3","result":{"type":"expired"}}
@@ -217,6 +217,8 @@ async fn results_of_a_batch_in_any_two_pieces() {
         let expected = [Some("succeeded"), Some("errored"), Some("expired"), None, None, Some("canceled")];
         assert_eq!(results, expected, "split at {at}");
         assert_eq!(told.items[0].model.as_deref(), Some("claude-sonnet-5-5"));
+        assert_eq!(told.items[0].custom_id.as_deref(), Some("a1"));
+        assert_eq!(told.items[0].message_id.as_deref(), Some("msg_3"));
         assert_eq!(told.items[0].usage.as_ref().unwrap().output_tokens, Some(3));
         assert!(told.items[1].usage.is_none());
         let batch = meter.reading().batch;
@@ -234,6 +236,49 @@ async fn usage_with_a_key_twice() {
     let body = br#"{"usage":{"output_tokens":1,"output_tokens":2}}"#;
     let (_, reading) = read("application/json", Frames::new([&body[..]], End::None)).await;
     assert_eq!(reading.usage.unwrap().output_tokens, Some(2));
+}
+
+#[tokio::test]
+async fn any_coding_of_several_hides_the_body() {
+    let response = Response::builder().header("content-type", "application/json");
+    let response = response.header("content-encoding", "identity").header("content-encoding", "identity, br");
+    let (response, meter) = Meter::attach(response.body(Full::new(Bytes::from(MESSAGE))).unwrap());
+    response.into_body().collect().await.unwrap();
+    assert_eq!(meter.reading().ending, Some(Ending::Unreadable(Unreadable::Coding("br".into()))));
+}
+
+/// Blocks that arrive whole are content, and one of them says who serves from here on.
+#[tokio::test]
+async fn blocks_that_arrive_whole() {
+    let event = |block: &str| {
+        format!(
+            "event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{block}}}\n\n"
+        )
+    };
+    let blocks = [
+        (r#"{"type":"text","text":""}"#, false, None),
+        (r#"{"type":"server_tool_use","input":{}}"#, false, None),
+        (r#"{"content":[0,[0],{"type":"text"}],"type":"web_fetch_tool_result"}"#, true, None),
+        (r#"{"type":"redacted_thinking","data":"x"}"#, true, None),
+        (r#"{"type":"fallback","from":{"model":"a"},"to":{"model":"b"}}"#, true, Some("b")),
+        (r#"{"type":5}"#, false, None),
+        ("[]", false, None),
+    ];
+    for (block, is_content, model) in blocks {
+        let (_, reading) = read(EVENTS, Frames::new([event(block).as_bytes()], End::None)).await;
+        assert_eq!(reading.has_content, is_content, "{block}");
+        assert_eq!(reading.model.as_deref(), model, "{block}");
+    }
+}
+
+#[tokio::test]
+async fn progress_without_the_whole_reading() {
+    let (body, meter) = metered(EVENTS, Frames::new([STREAM.as_bytes()], End::None));
+    assert_eq!(meter.progress(), Progress::default());
+    body.collect().await.unwrap();
+    let progress = meter.progress();
+    assert_eq!((progress.bytes, progress.delta_bytes), (STREAM.len() as u64, "Hié".len() as u64));
+    assert!(progress.has_content);
 }
 
 #[tokio::test]
@@ -264,7 +309,9 @@ async fn the_ways_a_body_ends() {
     assert_eq!(ending(read(EVENTS, Frames::new([cut], End::Error)).await.1), Ending::Cut);
     let json = &MESSAGE.as_bytes()[..MESSAGE.len() - 1];
     assert_eq!(ending(read("application/json", Frames::new([json], End::None)).await.1), Ending::Cut);
-    assert_eq!(ending(read("application/json", Frames::new([], End::None)).await.1), Ending::Cut);
+    assert_eq!(ending(read("application/json", Frames::new([], End::None)).await.1), Ending::Complete);
+    assert_eq!(ending(read("application/json", Frames::new([], End::Error)).await.1), Ending::Cut);
+    assert_eq!(ending(read(EVENTS, Frames::new([], End::None)).await.1), Ending::Cut);
     assert_eq!(
         ending(read("application/json", Frames::new([b"<html>".as_slice()], End::None)).await.1),
         Ending::Unreadable(Unreadable::Malformed)
@@ -405,6 +452,25 @@ fn the_frame_on_which_a_body_ends_waits_too() {
     assert_ready!(frame.poll()).unwrap().unwrap();
     drop(frame);
     assert!(body.is_end_stream());
+}
+
+/// Nobody could subscribe before the end here: the body has none of its own.
+#[test]
+fn a_body_without_a_byte_waits_too() {
+    for content_type in ["application/json", EVENTS, "text/plain"] {
+        let (mut body, meter) = metered(content_type, Full::new(Bytes::new()));
+        let (listener, told, go) = Listener::waiting();
+        assert!(body.is_end_stream());
+        meter.subscribe(listener);
+        assert!(!body.is_end_stream(), "whoever reads it must poll once more");
+        let mut end = task::spawn(body.frame());
+        assert_pending!(end.poll());
+        assert_eq!(told.lock().unwrap().ends.len(), 1);
+        go.send(()).unwrap();
+        assert!(assert_ready!(end.poll()).is_none());
+        drop(end);
+        assert!(body.is_end_stream());
+    }
 }
 
 #[test]

@@ -24,6 +24,9 @@
 //! # }
 //! ```
 //!
+//! A path that is too long behind the base path is left without a host, which every client refuses. Dot segments are not
+//! resolved: an upstream that does so decides for itself what a path behind a base path may reach.
+//!
 //! It has no part in waiting, errors or bodies: readiness, errors and cancellation are the inner service's.
 
 mod headers;
@@ -90,11 +93,11 @@ impl Target {
         let path = if self.base.is_empty() {
             own
         } else {
-            // Both parts were valid, and so is the one behind the other, unless they are too long together. Without
-            // the base it would be another place, so then it is the base alone.
-            PathAndQuery::try_from(format!("{}{own}", self.base))
-                .or_else(|_| PathAndQuery::try_from(format!("{}/", self.base)))
-                .unwrap_or_else(|_| PathAndQuery::from_static("/"))
+            match PathAndQuery::try_from(format!("{}{own}", self.base)) {
+                Ok(path) => path,
+                // Too long together, and any other path would be another place. Without a host no client sends it.
+                Err(_) => return Uri::from(own),
+            }
         };
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());

@@ -61,7 +61,7 @@ impl Error for BufferError {
 impl Body {
     /// Reads `body` into memory, `cap` bytes at the most ([`DEFAULT_BUFFER_CAP`] is the API's own limit). A
     /// body of one frame is not copied. One that ends in trailers stays a stream, since bytes in memory have
-    /// no place for them; nothing of it is lost.
+    /// no place for them; nothing of it is lost. Frames are joined at the end: for that moment it takes twice its length.
     ///
     /// # Errors
     ///

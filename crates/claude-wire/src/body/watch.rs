@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -53,6 +53,12 @@ pub trait Watch {
     fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let _ = cx;
         Poll::Ready(())
+    }
+
+    /// Whether [`poll_release`](Self::poll_release) would be ready. While it would not, the body does not say that it is
+    /// at its end, so that whoever reads it polls once more.
+    fn is_released(&self) -> bool {
+        true
     }
 }
 
@@ -105,15 +111,10 @@ where
     /// Watches `body`. If it is at its end already, the watch hears so now.
     pub fn new(body: B, mut watch: W) -> Self {
         let ended = body.is_end_stream();
-        let mut held = None;
         if ended {
             watch.on_end(WatchedEnd::Complete);
-            let mut cx = Context::from_waker(Waker::noop());
-            if watch.poll_release(&mut cx).is_pending() {
-                held = Some(Held::End);
-            }
         }
-        Self { body, watch, ended, held }
+        Self { body, watch, ended, held: None }
     }
 
     /// The watch.
@@ -157,7 +158,8 @@ where
                 Some(Err(error)) => (Held::Error(error), Pace::Pass, Some(WatchedEnd::Failed)),
                 None => (Held::End, Pace::Pass, Some(WatchedEnd::Complete)),
             };
-            let mut wait = pace == Pace::Hold;
+            // What is waited for may have been asked for after the end was seen.
+            let mut wait = pace == Pace::Hold || matches!(held, Held::End);
             if let Some(end) = end.filter(|_| !*this.ended) {
                 *this.ended = true;
                 this.watch.on_end(end);
@@ -173,7 +175,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_none() && self.body.is_end_stream()
+        self.held.is_none() && self.body.is_end_stream() && (!self.ended || self.watch.is_released())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,6 +1,7 @@
 //! One attempt of a call.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -11,15 +12,12 @@ use http::{Extensions, Request};
 use super::Clock;
 use crate::body::Body;
 
-/// How many tasks wait for the mark of one attempt; the layers of a stack are fewer.
-const MAX_WAITING: usize = 32;
-
 /// What lower layers say of one attempt, for upper layers to read: also after an error, when there is no
 /// response to carry it. A clone is another handle to the same attempt.
 ///
 /// **Sent or not.** Guards of rate and money give back what they hold if the attempt was never sent, and keep
 /// it if it was sent and dropped. The mark is set once, by the first of: a client adapter that has a connection
-/// in hand; the first poll of the request's [`Body`]; and, where there is neither below, the innermost layer
+/// in hand (reqwest's does not say when, so for an empty body at its first poll); the first poll of the request's [`Body`]; and, where there is neither below, the innermost layer
 /// when it calls its inner service ([`dispatch`](super::dispatch)).
 #[derive(Clone)]
 pub struct Attempt {
@@ -37,7 +35,9 @@ struct Shared {
 #[derive(Default)]
 struct State {
     sent_at: Option<Instant>,
-    waiting: Vec<Waker>,
+    waiting: Vec<(u64, Waker)>,
+    next_waiter: u64,
+    model: Option<Arc<str>>,
     endpoint: Option<Arc<str>>,
     origin: Option<Arc<str>>,
     key_fingerprint: Option<Arc<str>>,
@@ -164,7 +164,7 @@ impl Attempt {
             state.sent_at = Some((self.shared.clock)());
             std::mem::take(&mut state.waiting)
         };
-        for waker in waiting {
+        for (_, waker) in waiting {
             waker.wake();
         }
     }
@@ -181,20 +181,11 @@ impl Attempt {
         self.state().sent_at
     }
 
-    /// Waits for the mark, for clocks that start when the attempt leaves. Any number of tasks may wait.
-    pub fn poll_sent(&self, cx: &Context<'_>) -> Poll<Instant> {
-        let mut state = self.state();
-        if let Some(at) = state.sent_at {
-            return Poll::Ready(at);
-        }
-        if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            if state.waiting.len() == MAX_WAITING {
-                // It polls again if it still waits; most likely nobody is behind it any more.
-                state.waiting.remove(0).wake();
-            }
-            state.waiting.push(cx.waker().clone());
-        }
-        Poll::Pending
+    /// Waits for the mark, for clocks that start when the attempt leaves. Any number of tasks may wait; one that is
+    /// dropped leaves nothing.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        Sent { attempt: self.clone(), waiter: None }
     }
 
     /// Says that the service which now has the request will mark it as sent itself. Called in `call` by every
@@ -206,6 +197,11 @@ impl Attempt {
     /// How many services have claimed the mark.
     pub(super) fn claims(&self) -> u32 {
         self.shared.claims.load(Ordering::Relaxed)
+    }
+
+    fact! {
+        /// The model that this attempt asks for.
+        set_model, model
     }
 
     fact! {
@@ -234,9 +230,9 @@ impl Attempt {
         self.state().alternative_left
     }
 
-    /// Writes [`alternative_left`](Self::alternative_left).
-    pub fn set_alternative_left(&self, left: bool) {
-        self.state().alternative_left = left;
+    /// Says that there is one. Every layer that chooses may know of one; none takes back what another said.
+    pub fn offer_alternative(&self) {
+        self.state().alternative_left = true;
     }
 
     /// Whether a layer below has paused what this attempt ran against and will make the next one wait, so that
@@ -267,12 +263,56 @@ impl Attempt {
     }
 }
 
+/// The future of [`Attempt::sent`]: when the attempt was marked as sent.
+pub struct Sent {
+    attempt: Attempt,
+    /// Its place among those that wait.
+    waiter: Option<u64>,
+}
+
+impl Future for Sent {
+    type Output = Instant;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
+        let attempt = self.attempt.clone();
+        let mut state = attempt.state();
+        if let Some(at) = state.sent_at {
+            return Poll::Ready(at);
+        }
+        let waiter = self.waiter.unwrap_or(state.next_waiter);
+        match state.waiting.iter_mut().find(|(other, _)| *other == waiter) {
+            Some((_, waker)) => waker.clone_from(cx.waker()),
+            None => {
+                state.next_waiter += 1;
+                state.waiting.push((waiter, cx.waker().clone()));
+            }
+        }
+        self.waiter = Some(waiter);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter {
+            self.attempt.state().waiting.retain(|(other, _)| *other != waiter);
+        }
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sent")
+    }
+}
+
 impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
         f.debug_struct("Attempt")
             .field("number", &self.shared.number)
             .field("sent", &state.sent_at.is_some())
+            .field("model", &state.model)
             .field("endpoint", &state.endpoint)
             .field("origin", &state.origin)
             .field("key_fingerprint", &state.key_fingerprint)

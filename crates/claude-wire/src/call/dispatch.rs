@@ -12,6 +12,9 @@ use crate::body::Body;
 /// ([`Attempt::claim`]) sets it when it knows better; if nobody has, this was the innermost layer, and what it
 /// called must be taken to have sent.
 ///
+/// A service that is not ours and hands the request on later, such as `tower::buffer`, hides who stands below it: over
+/// one, the mark is set at the call, which is early and on the safe side.
+///
 /// The inner service must be ready.
 pub fn dispatch<S>(inner: &mut S, request: Request<Body>) -> S::Future
 where

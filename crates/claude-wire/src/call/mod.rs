@@ -24,7 +24,7 @@ mod refusal;
 
 use std::time::Instant;
 
-pub use attempt::{Attempt, Outcome};
+pub use attempt::{Attempt, Outcome, Sent};
 pub use books::{Books, BooksHandle, Entry, EntryKind};
 pub use caller::{Caller, Priority};
 pub use deadline::Deadline;

@@ -18,7 +18,7 @@ pub enum Endpoint {
     Skills,
     /// `/v1/complete`: legacy, deprecated since 2026-10-07.
     Complete,
-    /// Anything else.
+    /// Anything else, and what cannot be told: it may still be billed.
     Other,
 }
 
@@ -27,6 +27,10 @@ impl Endpoint {
     /// platform, which may have a version of its own, and makes no difference; neither does a slash at the end.
     #[must_use]
     pub fn from_path(path: &str) -> Self {
+        // Where such a path leads, only the one decides who resolves it.
+        if path.split('/').any(is_dots) {
+            return Self::Other;
+        }
         let Some(start) = path.rfind("/v1/") else {
             return Self::Other;
         };
@@ -48,6 +52,19 @@ impl Endpoint {
     pub(super) const fn has_message_body(self) -> bool {
         matches!(self, Self::Messages | Self::CountTokens | Self::Complete)
     }
+}
+
+/// Whether a segment is `.` or `..`, as it is or with its dots as `%2e`.
+fn is_dots(segment: &str) -> bool {
+    let mut rest = segment;
+    let mut dots = 0;
+    while let Some(behind) =
+        rest.strip_prefix('.').or_else(|| rest.strip_prefix("%2e")).or_else(|| rest.strip_prefix("%2E"))
+    {
+        rest = behind;
+        dots += 1;
+    }
+    rest.is_empty() && (dots == 1 || dots == 2)
 }
 
 #[cfg(test)]
@@ -74,6 +91,11 @@ mod tests {
             ("/v2/messages", Other),
             ("/v1", Other),
             ("", Other),
+            ("/v1/models/../messages", Other),
+            ("/v1/./messages", Other),
+            ("/v1/%2e%2E/v1/messages", Other),
+            ("/v1/.%2e/v1/messages", Other),
+            ("/v1/.../v1/messages", Messages),
         ] {
             assert_eq!(Endpoint::from_path(path), expected, "{path}");
         }

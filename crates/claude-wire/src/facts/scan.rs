@@ -246,7 +246,8 @@ impl Reader {
 
     fn diagnostics(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
         if cursor.peek() != Some(b'{') {
-            return Ok(self.something_else::<()>(cursor)?.is_some());
+            self.something_else::<()>(cursor)?;
+            return Ok(false);
         }
         let mut previous = Once::default();
         cursor.object(|cursor, key| {

@@ -1,7 +1,7 @@
 //! The headers of the API: their names, and what their values mean.
 //!
-//! Everything here is lenient. A header that is absent, doubled, not text or out of range is no error; it is
-//! `None`.
+//! Everything here is lenient and nothing is an error: a header that is absent, not text or garbage is `None`, of several
+//! the first counts, and a number that is too large is the largest.
 
 pub mod names;
 mod rate_limit;

@@ -11,16 +11,21 @@ use crate::json::{Picker, Want, Wanted};
 
 #[derive(Clone, Copy)]
 enum Field {
+    CustomId,
+    MessageId,
     Result,
     Model,
     StopReason,
     Usage,
 }
 
-const LINE: Wanted<Field> =
-    &[("result", Want::Into(&[("type", Want::Take(Field::Result)), ("message", Want::Into(MESSAGE))]))];
+const LINE: Wanted<Field> = &[
+    ("custom_id", Want::Take(Field::CustomId)),
+    ("result", Want::Into(&[("type", Want::Take(Field::Result)), ("message", Want::Into(MESSAGE))])),
+];
 
 const MESSAGE: Wanted<Field> = &[
+    ("id", Want::Take(Field::MessageId)),
     ("model", Want::Take(Field::Model)),
     ("stop_reason", Want::Take(Field::StopReason)),
     ("usage", Want::Take(Field::Usage)),
@@ -68,6 +73,8 @@ impl BatchScan {
     fn part(&mut self, part: &[u8]) {
         let item = &mut self.item;
         self.picker.push(part, |field, value| match field {
+            Field::CustomId => item.custom_id = text(value),
+            Field::MessageId => item.message_id = text(value),
             Field::Result => item.result = text(value),
             Field::Model => item.model = text(value),
             Field::StopReason => item.stop_reason = text(value),

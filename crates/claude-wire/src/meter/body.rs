@@ -46,6 +46,10 @@ impl Watch for Gate {
     fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.meter.poll_awaited(cx)
     }
+
+    fn is_released(&self) -> bool {
+        self.meter.lock().awaited.is_empty()
+    }
 }
 
 impl<B> MeteredBody<B>

@@ -1,15 +1,9 @@
 //! The events of a streamed message.
 
-use std::sync::Arc;
-
-use serde::Deserialize;
-
-use super::message::parsed;
+use super::message::{Field, MESSAGE, take, text};
 use super::{Changed, Ending, Reading, Unreadable};
-use crate::error_body::ErrorBody;
-use crate::json::{Cursor, Fault};
+use crate::json::{Cursor, Fault, Picker, Want, Wanted};
 use crate::sse::{Event, Scanner};
-use crate::usage::{Usage, lenient};
 
 /// Blocks that begin empty and grow by deltas (2026-11). Any other arrives whole.
 const GROWING: [&str; 7] =
@@ -54,53 +48,74 @@ fn read(event: &Event<'_>, reading: &mut Reading) -> Changed {
             reading.delta_bytes = reading.delta_bytes.saturating_add(delta_length(event.data()));
             return content(reading);
         }
-        b"message_start" => {
-            let Some(start) = parsed::<MessageStart>(event.data()).and_then(|start| start.message) else {
-                return Changed::No;
-            };
-            reading.message_id = start.id.map(Arc::from);
-            reading.model = start.model.map(Arc::from);
-            reading.usage = start.usage;
-        }
-        b"content_block_start" => {
-            let block = parsed::<BlockStart>(event.data()).and_then(|start| start.content_block);
-            let Some(block) = block else {
-                return Changed::No;
-            };
-            let kind = block.kind.unwrap_or_default();
-            if GROWING.contains(&kind.as_str()) {
-                return Changed::No;
-            }
-            if let Some(model) = block.to.and_then(|to| to.model).filter(|_| kind == "fallback") {
-                reading.model = Some(model.into());
-                reading.has_content = true;
-                return Changed::Yes;
-            }
-            return content(reading);
-        }
+        b"message_start" => pick(event, START, reading),
+        b"content_block_start" => return block_start(event, reading),
         b"message_delta" => {
             reading.has_content = true;
-            let Some(MessageDelta { delta, usage }) = parsed(event.data()) else {
-                return Changed::Yes;
-            };
-            if let Some(stop_reason) = delta.and_then(|delta| delta.stop_reason) {
-                reading.stop_reason = Some(stop_reason.into());
-            }
-            if let Some(usage) = usage {
-                reading.usage.get_or_insert_default().apply_delta(usage);
-            }
+            pick(event, DELTA, reading);
         }
         b"message_stop" => {
             reading.has_content = true;
             reading.ending = Some(Ending::Complete);
         }
         b"error" => {
-            reading.error = Some(ErrorBody::read(event.data()).unwrap_or_default());
+            pick(event, MESSAGE, reading);
+            reading.error.get_or_insert_default();
             reading.ending = Some(Ending::Complete);
         }
         _ => return Changed::No,
     }
     Changed::Yes
+}
+
+/// The head of a message.
+const START: Wanted<Field> = &[("message", Want::Into(MESSAGE))];
+
+/// What a `message_delta` changes.
+const DELTA: Wanted<Field> = &[
+    ("delta", Want::Into(&[("stop_reason", Want::Take(Field::StopReason))])),
+    ("usage", Want::Take(Field::UsageDelta)),
+];
+
+/// Takes the wanted values of an event. What is not wanted may be large, and is passed over where it lies.
+fn pick(event: &Event<'_>, wanted: Wanted<Field>, reading: &mut Reading) {
+    let mut request_id = None;
+    Picker::new(wanted).push(event.data(), |field, value| take(field, value, reading, &mut request_id));
+    if let (Some(error), Some(_)) = (&mut reading.error, &request_id) {
+        error.request_id = request_id;
+    }
+}
+
+/// What a `content_block_start` may say that matters.
+#[derive(Clone, Copy)]
+enum Block {
+    Kind,
+    ServedBy,
+}
+
+const BLOCK: Wanted<Block> = &[(
+    "content_block",
+    Want::Into(&[
+        ("type", Want::Take(Block::Kind)),
+        ("to", Want::Into(&[("model", Want::Take(Block::ServedBy))])),
+    ]),
+)];
+
+fn block_start(event: &Event<'_>, reading: &mut Reading) -> Changed {
+    let (mut kind, mut served_by) = (None, None);
+    Picker::new(BLOCK).push(event.data(), |field, value| match field {
+        Block::Kind => kind = text(value),
+        Block::ServedBy => served_by = text(value),
+    });
+    match kind.as_deref() {
+        Some("fallback") if served_by.is_some() => {
+            reading.model = served_by;
+            reading.has_content = true;
+            Changed::Yes
+        }
+        Some(kind) if !GROWING.contains(&kind) => content(reading),
+        _ => Changed::No,
+    }
 }
 
 /// Content goes by; only the first changes anything.
@@ -126,54 +141,4 @@ fn delta_length(data: &[u8]) -> u64 {
         })
     });
     length
-}
-
-#[derive(Deserialize)]
-struct MessageStart {
-    #[serde(default, deserialize_with = "lenient")]
-    message: Option<MessageHead>,
-}
-
-#[derive(Deserialize)]
-struct MessageHead {
-    #[serde(default, deserialize_with = "lenient")]
-    id: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    model: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct BlockStart {
-    #[serde(default, deserialize_with = "lenient")]
-    content_block: Option<Block>,
-}
-
-#[derive(Deserialize)]
-struct Block {
-    #[serde(default, rename = "type", deserialize_with = "lenient")]
-    kind: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    to: Option<ServedBy>,
-}
-
-#[derive(Deserialize)]
-struct ServedBy {
-    #[serde(default, deserialize_with = "lenient")]
-    model: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct MessageDelta {
-    #[serde(default, deserialize_with = "lenient")]
-    delta: Option<StopDelta>,
-    #[serde(default, deserialize_with = "lenient")]
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct StopDelta {
-    #[serde(default, deserialize_with = "lenient")]
-    stop_reason: Option<String>,
 }

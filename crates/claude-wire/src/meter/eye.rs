@@ -52,7 +52,7 @@ impl Scan {
     fn ending(&mut self, end: WatchedEnd, reading: &mut Reading, items: &mut Vec<BatchItem>) -> Ending {
         let read = match self {
             Self::Coded(coding) => return Ending::Unreadable(Unreadable::Coding(coding.clone())),
-            Self::Message(scan) => scan.ending(),
+            Self::Message(scan) => scan.ending(end),
             Self::Events(scan) => scan.ending(),
             Self::Batch(scan) => scan.ending(end, reading, items),
             Self::Other => (end == WatchedEnd::Complete).then_some(Ending::Complete),
@@ -95,5 +95,9 @@ impl Watch for Eye {
 
     fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.meter.poll_awaited(cx)
+    }
+
+    fn is_released(&self) -> bool {
+        self.meter.lock().awaited.is_empty()
     }
 }

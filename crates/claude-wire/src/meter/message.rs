@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::{Changed, Ending, Reading, Unreadable};
+use crate::body::WatchedEnd;
 use crate::error_body::ErrorBody;
 use crate::json::{Picker, Want, Wanted};
+use crate::usage::Usage;
 
 /// The values of a message or an error that are read.
 #[derive(Clone, Copy)]
@@ -15,6 +17,8 @@ pub(super) enum Field {
     Model,
     StopReason,
     Usage,
+    /// Usage that changes what is known.
+    UsageDelta,
     Error,
     RequestId,
 }
@@ -46,14 +50,7 @@ impl MessageScan {
         let mut changed = Changed::No;
         self.picker.push(data, |field, value| {
             changed = Changed::Yes;
-            match field {
-                Field::Id => reading.message_id = text(value),
-                Field::Model => reading.model = text(value),
-                Field::StopReason => reading.stop_reason = text(value),
-                Field::Usage => reading.usage = parsed(value),
-                Field::Error => reading.error = ErrorBody::read_inner(value),
-                Field::RequestId => *request_id = parsed(value),
-            }
+            take(field, value, reading, request_id);
         });
         // The two stand side by side, in either order.
         if let (Some(error), Some(_)) = (&mut reading.error, &self.request_id) {
@@ -62,11 +59,31 @@ impl MessageScan {
         changed
     }
 
-    pub(super) fn ending(&self) -> Option<Ending> {
-        if self.picker.is_done() {
+    pub(super) fn ending(&self, end: WatchedEnd) -> Option<Ending> {
+        // No text at all is what a HEAD or a 304 has, and some an error from an edge.
+        let empty = self.picker.is_at_start() && end == WatchedEnd::Complete;
+        if self.picker.is_done() || empty {
             return Some(Ending::Complete);
         }
         self.picker.is_broken().then_some(Ending::Unreadable(Unreadable::Malformed))
+    }
+}
+
+/// Takes over one value.
+pub(super) fn take(field: Field, value: &[u8], reading: &mut Reading, request_id: &mut Option<String>) {
+    match field {
+        Field::Id => reading.message_id = text(value),
+        Field::Model => reading.model = text(value),
+        // Null stands for what is not known yet.
+        Field::StopReason => reading.stop_reason = text(value).or(reading.stop_reason.take()),
+        Field::Usage => reading.usage = parsed(value),
+        Field::UsageDelta => {
+            if let Some(usage) = parsed::<Usage>(value) {
+                reading.usage.get_or_insert_default().apply_delta(usage);
+            }
+        }
+        Field::Error => reading.error = ErrorBody::read_inner(value),
+        Field::RequestId => *request_id = parsed(value),
     }
 }
 

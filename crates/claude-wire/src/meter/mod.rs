@@ -27,8 +27,8 @@
 //! **Form.** The content type tells: `text/event-stream`, `application/json`, or JSON lines for the results of
 //! a batch. In a content coding nothing can be read, and the ending says so. A body passes unchanged in any case.
 //!
-//! **Memory.** One event of a stream at the most ([`DEFAULT_EVENT_CAP`](crate::sse::DEFAULT_EVENT_CAP)) if it is
-//! cut by frames; of JSON only the few values that are read, 256 KiB each.
+//! **Memory.** What the scanner of events takes ([its docs](crate::sse)) for one that is cut by frames; of JSON, in
+//! events too, only the few values that are read, 256 KiB each.
 
 mod batch;
 mod body;
@@ -48,7 +48,7 @@ use http::{Extensions, HeaderMap, Response};
 use http_body::Body as HttpBody;
 
 pub use body::MeteredBody;
-pub use reading::{BatchItem, BatchTotals, Ending, Kind, Reading, Unreadable};
+pub use reading::{BatchItem, BatchTotals, Ending, Kind, Progress, Reading, Unreadable};
 
 use eye::Eye;
 
@@ -102,6 +102,7 @@ impl Meter {
     ///
     /// The body is wrapped in either case; the wrapper of a response that has its meter already only waits for
     /// what late subscribers ask for.
+    #[must_use = "the response is in it"]
     pub fn attach<B>(response: Response<B>) -> (Response<MeteredBody<B>>, Self)
     where
         B: HttpBody<Data = Bytes>,
@@ -112,6 +113,7 @@ impl Meter {
 
     /// Like [`attach`](Self::attach), where the layer knows better than the content type what kind of body it
     /// is. The kind makes no difference if there is a meter already.
+    #[must_use = "the response is in it"]
     pub fn attach_as<B>(mut response: Response<B>, kind: Kind) -> (Response<MeteredBody<B>>, Self)
     where
         B: HttpBody<Data = Bytes>,
@@ -131,6 +133,13 @@ impl Meter {
     #[must_use]
     pub fn find(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
+    }
+
+    /// How far the body is. Cheap enough to ask at every frame: pings move only the bytes.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let Reading { bytes, delta_bytes, has_content, .. } = self.lock().reading;
+        Progress { bytes, delta_bytes, has_content }
     }
 
     /// Takes the meter off a response whose body is about to be changed.
@@ -245,6 +254,7 @@ fn kind_of(headers: &HeaderMap) -> Kind {
 
 /// The content coding that hides the body, if there is one.
 fn coding_of(headers: &HeaderMap) -> Option<Box<str>> {
-    let coding = headers.get(CONTENT_ENCODING)?.to_str().unwrap_or("unknown").trim();
-    (!coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).then(|| coding.into())
+    let values = headers.get_all(CONTENT_ENCODING).iter();
+    let mut codings = values.flat_map(|value| value.to_str().unwrap_or("unknown").split(',')).map(str::trim);
+    codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).map(Into::into)
 }

@@ -95,6 +95,18 @@ impl fmt::Debug for Reading {
     }
 }
 
+/// How far a body is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// As in [`Reading::bytes`].
+    pub bytes: u64,
+    /// As in [`Reading::delta_bytes`].
+    pub delta_bytes: u64,
+    /// As in [`Reading::has_content`].
+    pub has_content: bool,
+}
+
 /// How many results of a batch have gone by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -115,6 +127,10 @@ pub struct BatchTotals {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BatchItem {
+    /// The caller's own name of the request. Results may be fetched twice: with `message_id` it tells them apart.
+    pub custom_id: Option<Arc<str>>,
+    /// `id` of the message.
+    pub message_id: Option<Arc<str>>,
     /// `succeeded`, `errored`, `canceled` or `expired`; `None` if the line could not be read.
     pub result: Option<Arc<str>>,
     /// The model that served.

@@ -23,8 +23,8 @@
 //! # Ok::<_, claude_wire::sse::EventTooLarge>(())
 //! ```
 //!
-//! Memory: at most the cap of one event ([`DEFAULT_EVENT_CAP`], or [`Scanner::with_event_cap`]), and as much again for
-//! the latest `id`.
+//! Memory: the cap of one event ([`DEFAULT_EVENT_CAP`], or [`Scanner::with_event_cap`]), twice for one that is cut, since
+//! its line and its data stand side by side for a moment, and once more for the latest `id`.
 
 mod event;
 mod scanner;
