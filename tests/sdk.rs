@@ -51,12 +51,12 @@ async fn typescript_cannot_tell_the_gateway() {
 
 /// Runs the script against both, asserts that nobody saw a difference, and gives what the SDK saw.
 async fn compare(command: impl Fn(&str) -> Command) -> Seen {
-    let direct = Simulator::builder().with_seed(SEED).build();
+    let direct = Simulator::builder().with_seed(SEED).with_still_date().build();
     let server = direct.serve("127.0.0.1:0").await.unwrap();
     // Blocks this thread alone: the servers run on the runtime's own.
     let seen = run(&mut command(&server.base_url()));
 
-    let behind = Simulator::builder().with_seed(SEED).build();
+    let behind = Simulator::builder().with_seed(SEED).with_still_date().build();
     let upstream = behind.serve("127.0.0.1:0").await.unwrap();
     let gateway = Gateway::start(&mut gateway::before(&upstream.base_url())).await;
     let through = run(&mut command(&gateway.base_url));

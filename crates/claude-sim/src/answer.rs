@@ -7,12 +7,14 @@ use serde::Serialize;
 
 use crate::body::SimBody;
 use crate::encoding::Coding;
+use crate::execution::Execution;
 use crate::messages::EventStream;
 
 pub(crate) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     content: Content,
+    execution: Option<Execution>,
 }
 
 enum Content {
@@ -38,12 +40,17 @@ impl Answer {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        Self { status: StatusCode::OK, headers, content }
+        Self { status: StatusCode::OK, headers, content, execution: None }
     }
 
     pub(crate) const fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
+    }
+
+    /// It answers a message, which is being executed until the end of the body.
+    pub(crate) fn execute(&mut self, execution: Execution) {
+        self.execution = Some(execution);
     }
 
     pub(crate) const fn status(&self) -> StatusCode {
@@ -55,7 +62,7 @@ impl Answer {
     }
 
     pub(crate) fn into_response(self, coding: Coding) -> Response<SimBody> {
-        let Self { status, mut headers, content } = self;
+        let Self { status, mut headers, content, execution } = self;
         coding.announce(&mut headers);
         let body = match content {
             Content::Json(json) => {
@@ -65,7 +72,7 @@ impl Answer {
             }
             Content::Events(events) => SimBody::events(*events, coding),
         };
-        let mut response = Response::new(body);
+        let mut response = Response::new(body.executing(execution));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::bill::BillItem;
 use crate::errors::ApiError;
+use crate::messages::Usage;
 
 /// The key of a simulator that was built with no other.
 pub const DEFAULT_KEY: &str = "sk-ant-api03-simulator-000000000000000000000000";
@@ -70,6 +72,19 @@ pub(crate) struct Owner {
 impl Owner {
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the use of a model by this owner is billed as.
+    pub(crate) fn bill_item(&self, model: &str, usage: &Usage) -> BillItem {
+        BillItem {
+            key: self.name.clone(),
+            organization: self.organization.clone(),
+            workspace: self.workspace.clone(),
+            model: model.to_owned(),
+            service_tier: usage.service_tier,
+            speed: usage.speed,
+            inference_geo: usage.inference_geo,
+        }
     }
 
     /// Says on a response whose request it answers. An id that cannot stand in a header is left out.

@@ -10,6 +10,7 @@ use claude_wire::BoxError;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::encoding::{Coding, GzipStream};
+use crate::execution::Execution;
 use crate::in_flight::InFlightGuard;
 use crate::messages::EventStream;
 
@@ -24,6 +25,8 @@ pub struct SimBody {
     frame_bytes: Option<NonZeroUsize>,
     /// The request counts as in flight until the end of its response.
     in_flight: Option<InFlightGuard>,
+    /// Settled at the same moment.
+    execution: Option<Execution>,
 }
 
 enum Source {
@@ -43,11 +46,16 @@ impl SimBody {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, ready: BytesMut::new(), frame_bytes: None, in_flight: None }
+        Self { source, ready: BytesMut::new(), frame_bytes: None, in_flight: None, execution: None }
     }
 
     pub(crate) fn with_frame_bytes(mut self, frame_bytes: Option<NonZeroUsize>) -> Self {
         self.frame_bytes = frame_bytes;
+        self
+    }
+
+    pub(crate) fn executing(mut self, execution: Option<Execution>) -> Self {
+        self.execution = execution.filter(|_| !self.is_end_stream());
         self
     }
 
@@ -62,7 +70,10 @@ impl SimBody {
             Source::Done => None,
             Source::Whole(bytes) => Some(bytes),
             Source::Events(mut events, mut gzip) => {
-                let event = events.next()?;
+                let event = events.next()?.bytes;
+                if let Some(execution) = &mut self.execution {
+                    execution.progress(events.usage_so_far());
+                }
                 let last = events.is_done();
                 let mut made = match &mut gzip {
                     Some(gzip) => gzip.flushed(&event),
@@ -103,6 +114,7 @@ impl Body for SimBody {
         // Nobody need poll again after the last frame, so the count goes down with it.
         if self.is_end_stream() {
             self.in_flight = None;
+            self.execution = None;
         }
         Poll::Ready(frame.map(|bytes| Ok(Frame::data(bytes))))
     }

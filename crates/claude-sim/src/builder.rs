@@ -23,6 +23,7 @@ pub struct Builder {
     pub(crate) reply: Reply,
     pub(crate) frame_bytes: Option<NonZeroUsize>,
     pub(crate) date: SystemTime,
+    pub(crate) still: bool,
     pub(crate) log_entries: usize,
     pub(crate) log_body_bytes: usize,
 }
@@ -37,6 +38,7 @@ impl Default for Builder {
             reply: Reply::default(),
             frame_bytes: None,
             date: SystemTime::UNIX_EPOCH + Duration::from_secs(DEFAULT_DATE),
+            still: false,
             log_entries: DEFAULT_LOG_ENTRIES,
             log_body_bytes: DEFAULT_LOG_BODY_BYTES,
         }
@@ -83,9 +85,17 @@ impl Builder {
         self
     }
 
-    /// The date of all answers, in `date` and in the rate limit headers; 2026-11-22T00:00:00Z if nothing is said. It stands still.
+    /// The date at which the simulator begins, in `date` and in the rate limit headers; 2026-11-22T00:00:00Z if
+    /// nothing is said. It goes on with tokio's clock.
     pub const fn with_date(mut self, date: SystemTime) -> Self {
         self.date = date;
+        self
+    }
+
+    /// The date stands still, so that two simulators of one seed answer alike whenever they are asked. Buckets
+    /// and waits go on with tokio's clock all the same.
+    pub const fn with_still_date(mut self) -> Self {
+        self.still = true;
         self
     }
 

@@ -86,11 +86,14 @@
 
 mod answer;
 mod auth;
+mod bill;
 mod body;
 mod builder;
+mod clock;
 mod date;
 mod encoding;
 mod errors;
+mod execution;
 mod future;
 mod in_flight;
 mod limits;
@@ -104,6 +107,7 @@ mod service;
 mod simulator;
 
 pub use auth::{DEFAULT_KEY, DEFAULT_ORGANIZATION, DEFAULT_WORKSPACE, Key};
+pub use bill::{BillItem, BillLine, TokenCounts};
 pub use body::SimBody;
 pub use builder::Builder;
 pub use future::ResponseFuture;

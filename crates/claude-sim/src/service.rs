@@ -42,7 +42,7 @@ where
     }
 }
 
-async fn respond<B>(shared: &Shared, request: Request<B>) -> Result<Response<SimBody>, BoxError>
+async fn respond<B>(shared: &Arc<Shared>, request: Request<B>) -> Result<Response<SimBody>, BoxError>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -58,10 +58,9 @@ where
         Received::TooLarge => Err(ApiError::too_large()),
         Received::Whole(body) => {
             shared.log().read(number, &body);
-            let call = Call { number, head: &head, body: &body };
             let authenticated = shared.keys().authenticate(&head.headers);
             owner = authenticated.as_ref().ok().map(Arc::clone);
-            route(shared, &call, authenticated)
+            route(shared, number, &head, &body, authenticated)
         }
     };
     let mut answer = answer.unwrap_or_else(|error| error.into_answer(&request_id));
@@ -69,7 +68,7 @@ where
     if let Some(owner) = owner {
         owner.sign(answer.headers_mut());
     }
-    if let Some(date) = date::http(shared.date) {
+    if let Some(date) = date::http(shared.clock.date()) {
         answer.headers_mut().insert(DATE, date);
     }
     if let Ok(request_id) = HeaderValue::from_str(&request_id) {
@@ -79,20 +78,23 @@ where
     Ok(response.map(|body| body.with_frame_bytes(shared.frame_bytes).counted_by(in_flight)))
 }
 
-/// A request that has been read.
+/// A request that has been read, of somebody who is known.
 pub(crate) struct Call<'a> {
     pub(crate) number: u64,
     pub(crate) head: &'a Parts,
     pub(crate) body: &'a [u8],
+    pub(crate) owner: &'a Arc<Owner>,
 }
 
 /// Who asks what. Paths are matched without the query, as the API does.
 fn route(
-    shared: &Shared,
-    call: &Call<'_>,
+    shared: &Arc<Shared>,
+    number: u64,
+    head: &Parts,
+    body: &[u8],
     authenticated: Result<Arc<Owner>, ApiError>,
 ) -> Result<Answer, ApiError> {
-    let path = call.head.uri.path();
+    let path = head.uri.path();
     let (method, endpoint): (&'static str, Endpoint) = match path {
         "/v1/messages" => ("POST", messages::create),
         "/v1/messages/count_tokens" => ("POST", messages::count_tokens),
@@ -102,16 +104,16 @@ fn route(
             _ => return Err(ApiError::not_found("Not Found")),
         },
     };
-    if call.head.method.as_str() != method {
+    if head.method.as_str() != method {
         return Err(ApiError::method_not_allowed(method));
     }
-    authenticated?;
-    check_version(&call.head.headers)?;
-    check_encoding(&call.head.headers)?;
-    endpoint(shared, call)
+    let owner = authenticated?;
+    check_version(&head.headers)?;
+    check_encoding(&head.headers)?;
+    endpoint(shared, &Call { number, head, body, owner: &owner })
 }
 
-type Endpoint = fn(&Shared, &Call<'_>) -> Result<Answer, ApiError>;
+type Endpoint = fn(&Arc<Shared>, &Call<'_>) -> Result<Answer, ApiError>;
 
 /// The two versions that are alive.
 fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {

@@ -5,12 +5,13 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use tokio::net::ToSocketAddrs;
 
 use crate::auth::{Key, KeyRing};
+use crate::bill::{Bill, BillLine};
 use crate::builder::Builder;
+use crate::clock::Clock;
 use crate::in_flight::InFlight;
 use crate::log::{Log, SeenRequest};
 use crate::messages::Reply;
@@ -25,12 +26,13 @@ pub struct Simulator {
 
 pub(crate) struct Shared {
     pub(crate) seed: u64,
-    pub(crate) date: SystemTime,
+    pub(crate) clock: Clock,
     pub(crate) frame_bytes: Option<NonZeroUsize>,
     pub(crate) models: Catalogue,
     pub(crate) in_flight: InFlight,
     keys: Mutex<KeyRing>,
     log: Mutex<Log>,
+    bill: Mutex<Bill>,
     reply: Reply,
     script: Mutex<VecDeque<Reply>>,
 }
@@ -50,12 +52,13 @@ impl Simulator {
     pub(crate) fn from_builder(builder: Builder) -> Self {
         let shared = Shared {
             seed: builder.seed,
-            date: builder.date,
+            clock: Clock::start(builder.date, builder.still),
             frame_bytes: builder.frame_bytes,
             models: Catalogue::new(builder.models),
             in_flight: InFlight::default(),
             keys: Mutex::new(KeyRing::new(builder.keys, builder.accept_any_key)),
             log: Mutex::new(Log::new(builder.log_entries, builder.log_body_bytes)),
+            bill: Mutex::default(),
             reply: builder.reply,
             script: Mutex::default(),
         };
@@ -107,6 +110,13 @@ impl Simulator {
         lock(&self.shared.log).arrived()
     }
 
+    /// What has been used so far, in tokens by kind, ordered by key and model. What is still running is not in
+    /// it.
+    #[must_use]
+    pub fn bill(&self) -> Vec<BillLine> {
+        lock(&self.shared.bill).lines()
+    }
+
     /// How many requests are being answered: from the first poll of the future to the end, or the drop, of the
     /// response body.
     #[must_use]
@@ -144,6 +154,10 @@ impl Shared {
 
     pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
         lock(&self.log)
+    }
+
+    pub(crate) fn bill(&self) -> MutexGuard<'_, Bill> {
+        lock(&self.bill)
     }
 
     /// What the next message answers.

@@ -16,38 +16,45 @@ mod tokens;
 mod tools;
 mod usage;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::errors::ApiError;
+use crate::execution::Execution;
 use crate::limits::{self, Limits};
 use crate::seed::{self, Purpose};
 use crate::service::Call;
 use crate::simulator::Shared;
 
 pub use reply::{MAX_GENERATED_BYTES, Reply};
-pub(crate) use stream::EventStream;
+pub(crate) use stream::{Event, EventStream, Part};
+pub(crate) use usage::Usage;
 
-pub(crate) fn create(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiError> {
+pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;
     let asked = request::Asked::read(&body, &call.head.headers, &shared.models)?;
     let mut rng = seed::rng(shared.seed, call.number, Purpose::Content);
     let message = message::Message::compose(&asked, &shared.next_reply(), &mut rng);
+    let mut execution = Execution::begin(shared, call.owner, asked.model.id(), message.usage.at_start());
     let mut answer = if asked.stream {
         let padding = seed::rng(shared.seed, call.number, Purpose::Stream);
         Answer::events(EventStream::new(message, padding))
     } else {
+        execution.progress(message.usage.clone());
         Answer::json(&message.as_json())
     };
-    Limits::of(asked.model.line()).show(answer.headers_mut(), shared.date);
+    answer.execute(execution);
+    Limits::of(asked.model.line()).show(answer.headers_mut(), shared.clock.date());
     Ok(answer)
 }
 
-pub(crate) fn count_tokens(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiError> {
+pub(crate) fn count_tokens(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;
     let input_tokens = request::count(&body, &call.head.headers, &shared.models)?;
     let mut answer = Answer::json(&Count { input_tokens });
-    limits::show_count_tokens(answer.headers_mut(), shared.date);
+    limits::show_count_tokens(answer.headers_mut(), shared.clock.date());
     Ok(answer)
 }
 

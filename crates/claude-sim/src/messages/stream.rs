@@ -5,12 +5,34 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::message::{Block, Message};
+use super::tokens;
+use super::usage::Usage;
 
 /// The most spaces that the API's padding is thought to have.
 const MAX_PADDING: usize = 15;
 
 /// The lengths of text pieces, in bytes; a piece goes on to the end of its last character.
 const PIECE: std::ops::Range<usize> = 4..48;
+
+/// One event, ready to be sent.
+pub(crate) struct Event {
+    pub(crate) part: Part,
+    /// The event with its name, its padding and its empty line.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Which part of the grammar an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    MessageStart,
+    BlockStart,
+    Ping,
+    /// Content. The first of these is what a caller waits for.
+    Delta,
+    BlockStop,
+    MessageDelta,
+    MessageStop,
+}
 
 /// The events of one message, made one by one.
 pub(crate) struct EventStream {
@@ -21,6 +43,8 @@ pub(crate) struct EventStream {
     /// The current block's input, if it calls a tool.
     input: String,
     rng: Rng,
+    /// Bytes of content that are out.
+    written: u64,
 }
 
 /// What comes next; blocks are counted by their index.
@@ -41,7 +65,15 @@ enum Next {
 
 impl EventStream {
     pub(super) const fn new(message: Message, rng: Rng) -> Self {
-        Self { message, next: Next::MessageStart, offset: 0, input: String::new(), rng }
+        Self { message, next: Next::MessageStart, offset: 0, input: String::new(), rng, written: 0 }
+    }
+
+    /// What has been used by the events that are out: the input, and the output that they carry.
+    pub(crate) fn usage_so_far(&self) -> Usage {
+        match self.next {
+            Next::MessageStop | Next::Done => self.message.usage.clone(),
+            _ => self.message.usage.after(tokens::of_bytes(self.written)),
+        }
     }
 
     pub(crate) const fn is_done(&self) -> bool {
@@ -49,31 +81,31 @@ impl EventStream {
     }
 
     /// The next event, or `None` after the last one.
-    pub(crate) fn next(&mut self) -> Option<Vec<u8>> {
-        let (name, data, next) = match self.next {
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        let (part, data, next) = match self.next {
             Next::MessageStart => self.message_start(),
             Next::BlockStart(index) => self.block_start(index),
             Next::Ping => {
-                let event = b"event: ping\ndata: {\"type\": \"ping\"}\n\n".to_vec();
+                let bytes = b"event: ping\ndata: {\"type\": \"ping\"}\n\n".to_vec();
                 self.next = self.deltas(0);
-                return Some(event);
+                return Some(Event { part: Part::Ping, bytes });
             }
             Next::EmptyInput(index) => {
                 let data = delta(index, "input_json_delta", "partial_json", "");
-                (DELTA, data, self.piece_or_stop(index))
+                (Part::Delta, data, self.piece_or_stop(index))
             }
             Next::Piece(index) => self.piece(index),
             Next::Signature(index) => self.signature(index),
             Next::BlockStop(index) => {
                 let data = format!(r#"{{"type":"content_block_stop","index":{index}}}"#).into_bytes();
-                ("content_block_stop", data, self.block_or_end(index + 1))
+                (Part::BlockStop, data, self.block_or_end(index + 1))
             }
-            Next::MessageDelta => ("message_delta", self.message_delta(), Next::MessageStop),
-            Next::MessageStop => ("message_stop", br#"{"type":"message_stop"}"#.to_vec(), Next::Done),
+            Next::MessageDelta => (Part::MessageDelta, self.message_delta(), Next::MessageStop),
+            Next::MessageStop => (Part::MessageStop, br#"{"type":"message_stop"}"#.to_vec(), Next::Done),
             Next::Done => return None,
         };
         self.next = next;
-        Some(self.event(name, &data))
+        Some(Event { part, bytes: self.event(part.name(), &data) })
     }
 
     /// Puts the padding before the last brace, as the API does against those who measure.
@@ -90,7 +122,7 @@ impl EventStream {
     fn message_start(&self) -> Made {
         let message = json_of(&self.message.as_start_json());
         let data = format!(r#"{{"type":"message_start","message":{message}}}"#);
-        ("message_start", data.into_bytes(), self.block_or_end(0))
+        (Part::MessageStart, data.into_bytes(), self.block_or_end(0))
     }
 
     fn block_or_end(&self, index: usize) -> Next {
@@ -114,7 +146,7 @@ impl EventStream {
         };
         let data = format!(r#"{{"type":"content_block_start","index":{index},"content_block":{block}}}"#);
         let next = if index == 0 { Next::Ping } else { self.deltas(index) };
-        ("content_block_start", data.into_bytes(), next)
+        (Part::BlockStart, data.into_bytes(), next)
     }
 
     fn deltas(&self, index: usize) -> Next {
@@ -137,7 +169,7 @@ impl EventStream {
     fn piece(&mut self, index: usize) -> Made {
         let length = self.rng.usize(PIECE);
         let Some(block) = self.message.content.get(index) else {
-            return (DELTA, Vec::new(), Next::MessageDelta);
+            return (Part::Delta, Vec::new(), Next::MessageDelta);
         };
         let text = self.text(block);
         let mut end = (self.offset + length).min(text.len());
@@ -150,8 +182,9 @@ impl EventStream {
             Block::ToolUse { .. } => ("input_json_delta", "partial_json"),
         };
         let data = delta(index, kind, field, &text[self.offset..end]);
+        self.written += (end - self.offset) as u64;
         self.offset = end;
-        (DELTA, data, self.piece_or_stop(index))
+        (Part::Delta, data, self.piece_or_stop(index))
     }
 
     fn signature(&self, index: usize) -> Made {
@@ -159,7 +192,7 @@ impl EventStream {
             Some(Block::Thinking { signature, .. }) => signature,
             _ => "",
         };
-        (DELTA, delta(index, "signature_delta", "signature", signature), Next::BlockStop(index))
+        (Part::Delta, delta(index, "signature_delta", "signature", signature), Next::BlockStop(index))
     }
 
     fn text<'a>(&'a self, block: &'a Block) -> &'a str {
@@ -181,11 +214,25 @@ impl EventStream {
     }
 }
 
-const DELTA: &str = "content_block_delta";
 const SPACES: [u8; MAX_PADDING] = [b' '; MAX_PADDING];
 
-/// The name of an event, its data, and what comes after it.
-type Made = (&'static str, Vec<u8>, Next);
+/// An event, its data, and what comes after it.
+type Made = (Part, Vec<u8>, Next);
+
+impl Part {
+    /// The event's name.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::MessageStart => "message_start",
+            Self::BlockStart => "content_block_start",
+            Self::Ping => "ping",
+            Self::Delta => "content_block_delta",
+            Self::BlockStop => "content_block_stop",
+            Self::MessageDelta => "message_delta",
+            Self::MessageStop => "message_stop",
+        }
+    }
+}
 
 #[derive(Serialize)]
 struct MessageDelta<'a> {

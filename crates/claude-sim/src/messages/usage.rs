@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::reply::CacheCounts;
+use crate::bill::TokenCounts;
 
 #[derive(Clone, Serialize)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     input_tokens: u64,
     cache_creation_input_tokens: u64,
     cache_read_input_tokens: u64,
@@ -13,9 +14,9 @@ pub(super) struct Usage {
     output_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_tokens_details: Option<Details>,
-    service_tier: &'static str,
-    inference_geo: &'static str,
-    speed: &'static str,
+    pub(crate) service_tier: &'static str,
+    pub(crate) inference_geo: &'static str,
+    pub(crate) speed: &'static str,
 }
 
 #[derive(Clone, Serialize)]
@@ -75,7 +76,25 @@ impl Usage {
 
     /// As it stands when a stream begins: little has been written, and nothing is known of thinking.
     pub(super) fn at_start(&self) -> Self {
-        self.clone().with_output(self.output_tokens.min(1), None)
+        self.after(0)
+    }
+
+    /// What is billed, by the model that it ran on.
+    pub(crate) fn lines(&self, model: &str) -> Vec<(String, TokenCounts)> {
+        let tokens = TokenCounts {
+            input: self.input_tokens,
+            cache_write_5m: self.cache_creation.ephemeral_5m_input_tokens,
+            cache_write_1h: self.cache_creation.ephemeral_1h_input_tokens,
+            cache_read: self.cache_read_input_tokens,
+            output: self.output_tokens,
+            web_searches: 0,
+        };
+        vec![(model.to_owned(), tokens)]
+    }
+
+    /// As it stands when so many tokens of output are out.
+    pub(super) fn after(&self, output_tokens: u64) -> Self {
+        self.clone().with_output(output_tokens.clamp(self.output_tokens.min(1), self.output_tokens), None)
     }
 
     pub(super) const fn delta(&self) -> DeltaUsage {

@@ -1,6 +1,7 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ const MAX_LIMIT: usize = 1_000;
 /// The date of models whose release is not known, as the API has it.
 const EPOCH: &str = "1970-01-01";
 
-pub(crate) fn list(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiError> {
+pub(crate) fn list(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let query = Query::parse(call.head.uri.query().unwrap_or_default())?;
     let models = &shared.models.models;
     let position = |id: &str| {
@@ -45,7 +46,7 @@ pub(crate) fn list(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiError>
     }))
 }
 
-pub(crate) fn retrieve(shared: &Shared, call: &Call<'_>) -> Result<Answer, ApiError> {
+pub(crate) fn retrieve(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let path = call.head.uri.path();
     let id = path.strip_prefix("/v1/models/").unwrap_or_default();
     match shared.models.named(id) {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{ask, full, get, send, weather};
 
 async fn session(seed: u64) -> Vec<(String, Vec<u8>)> {
-    let simulator = Simulator::builder().with_seed(seed).build();
+    let simulator = Simulator::builder().with_seed(seed).with_still_date().build();
     let mut seen = Vec::new();
     for request in [
         ask(&json!({})),
