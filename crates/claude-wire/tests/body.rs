@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use claude_wire::body::{
-    Body, BodyLayer, BoxError, BufferError, ConvertBody, DEFAULT_BUFFER_CAP, IntoBody, IntoBodyLayer, Pace,
-    ResponseFuture, StreamedBody, Watch, Watched, WatchedEnd,
+    Body, BodyLayer, BoxError, BufferError, ConvertBody, DEFAULT_BUFFER_CAP, IntoBody, IntoBodyLayer, More,
+    Pace, Replayed, ResponseFuture, StreamedBody, Watch, Watched, WatchedEnd,
 };
 use claude_wire::call::Attempt;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -450,6 +450,43 @@ proptest! {
                 prop_assert_eq!(error.downcast_ref(), Some(&Broken));
             }
         }
+    }
+}
+
+proptest! {
+    /// Read ahead by any number of frames, and any number more after some of it was replayed.
+    #[test]
+    fn a_replay_is_the_same_body((script, end) in script(), ahead in vec(0_usize..12, 1..4)) {
+        let expected = drain(Script { polls: Arc::default(), ..script.clone() });
+        let length = script.length();
+        let (mut body, mut seen) = (Replayed::new(script), Vec::new());
+        let mut context = Context::from_waker(Waker::noop());
+        for frames in ahead {
+            for _ in 0..frames {
+                let before = body.kept();
+                match Pin::new(&mut body).poll_more(&mut context) {
+                    Poll::Ready(More::Data(data)) => prop_assert_eq!(body.kept(), before + data.len()),
+                    Poll::Ready(More::Failed) => prop_assert_eq!(end, End::Fail),
+                    Poll::Ready(More::End | More::Other) | Poll::Pending => {}
+                }
+            }
+            let kept = body.to_bytes();
+            prop_assert_eq!(kept.len(), body.kept());
+            prop_assert!(body.size_hint().lower() >= kept.len() as u64);
+            prop_assert!(body.size_hint().upper().is_none_or(|upper| upper >= kept.len() as u64));
+            if !kept.is_empty() {
+                prop_assert!(!body.is_end_stream());
+                if let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut context) {
+                    let data = frame.into_data().unwrap_or_default();
+                    prop_assert!(kept.starts_with(&data));
+                    seen.extend_from_slice(&data);
+                }
+            }
+        }
+        let mut whole = drain(body);
+        whole.bytes.splice(0..0, seen);
+        prop_assert_eq!(whole.bytes.len() as u64, length);
+        prop_assert_eq!(whole, expected);
     }
 }
 

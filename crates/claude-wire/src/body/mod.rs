@@ -8,6 +8,7 @@ mod buffered;
 mod convert;
 mod into_layer;
 mod layer;
+mod replayed;
 mod watch;
 
 use std::error::Error;
@@ -23,6 +24,7 @@ pub use buffered::{BufferError, DEFAULT_BUFFER_CAP};
 pub use convert::StreamedBody;
 pub use into_layer::{IntoBody, IntoBodyLayer, ResponseFuture};
 pub use layer::{BodyLayer, ConvertBody};
+pub use replayed::{More, Replayed};
 pub use watch::{Pace, Watch, Watched, WatchedEnd};
 
 use crate::call::Attempt;
