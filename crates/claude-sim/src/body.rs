@@ -23,10 +23,10 @@ pub struct SimBody {
     /// Made and not yet given out.
     ready: BytesMut,
     frame_bytes: Option<NonZeroUsize>,
+    /// Settled at the end of the response, and before the request counts as ended.
+    execution: Option<Execution>,
     /// The request counts as in flight until the end of its response.
     in_flight: Option<InFlightGuard>,
-    /// Settled at the same moment.
-    execution: Option<Execution>,
 }
 
 enum Source {
@@ -113,8 +113,8 @@ impl Body for SimBody {
         let frame = self.next_frame();
         // Nobody need poll again after the last frame, so the count goes down with it.
         if self.is_end_stream() {
-            self.in_flight = None;
             self.execution = None;
+            self.in_flight = None;
         }
         Poll::Ready(frame.map(|bytes| Ok(Frame::data(bytes))))
     }

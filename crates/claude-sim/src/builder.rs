@@ -24,6 +24,8 @@ pub struct Builder {
     pub(crate) frame_bytes: Option<NonZeroUsize>,
     pub(crate) date: SystemTime,
     pub(crate) still: bool,
+    pub(crate) failed_streams_billed: bool,
+    pub(crate) lost_answers_billed: bool,
     pub(crate) log_entries: usize,
     pub(crate) log_body_bytes: usize,
 }
@@ -39,6 +41,8 @@ impl Default for Builder {
             frame_bytes: None,
             date: SystemTime::UNIX_EPOCH + Duration::from_secs(DEFAULT_DATE),
             still: false,
+            failed_streams_billed: true,
+            lost_answers_billed: true,
             log_entries: DEFAULT_LOG_ENTRIES,
             log_body_bytes: DEFAULT_LOG_BODY_BYTES,
         }
@@ -96,6 +100,22 @@ impl Builder {
     /// and waits go on with tokio's clock all the same.
     pub const fn with_still_date(mut self) -> Self {
         self.still = true;
+        self
+    }
+
+    /// Whether a stream that ends in an error after it has begun (an `error` event, a connection that breaks)
+    /// is billed for what it used until then. The API does not say (2026-11-22); `true` if nothing is said,
+    /// which is what a careful caller assumes.
+    pub const fn with_failed_streams_billed(mut self, billed: bool) -> Self {
+        self.failed_streams_billed = billed;
+        self
+    }
+
+    /// Whether a message is billed that was executed and whose answer got lost: a 500, 502 or 504 in its
+    /// place, or a connection that breaks before the headers. The API does not say (2026-11-22); `true` if
+    /// nothing is said, which is what a careful caller assumes.
+    pub const fn with_lost_answers_billed(mut self, billed: bool) -> Self {
+        self.lost_answers_billed = billed;
         self
     }
 

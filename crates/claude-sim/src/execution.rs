@@ -1,27 +1,24 @@
 //! A request that is being executed.
 
 use std::fmt;
-use std::sync::Arc;
 
-use crate::auth::Owner;
+use http::HeaderMap;
+
+use crate::limits::Admission;
 use crate::messages::Usage;
-use crate::simulator::Shared;
 
 /// What a message takes out of the buckets and puts on the bill, as it is written. Dropping it, at whatever
 /// point, settles: what was used until then stays used.
 pub(crate) struct Execution {
-    shared: Arc<Shared>,
-    owner: Arc<Owner>,
-    model: String,
+    admission: Admission,
     usage: Usage,
     free: bool,
 }
 
 impl Execution {
     /// An admitted request whose execution begins: the usage is of its input, without output.
-    pub(crate) fn begin(shared: &Arc<Shared>, owner: &Arc<Owner>, model: &str, usage: Usage) -> Self {
-        let (shared, owner) = (Arc::clone(shared), Arc::clone(owner));
-        Self { shared, owner, model: model.to_owned(), usage, free: false }
+    pub(crate) const fn begin(admission: Admission, usage: Usage) -> Self {
+        Self { admission, usage, free: false }
     }
 
     /// So much has been used by now, in all.
@@ -29,9 +26,29 @@ impl Execution {
         self.usage = usage;
     }
 
+    /// The rate limit headers, as they stand now.
+    pub(crate) fn show_limits(&self, headers: &mut HeaderMap) {
+        self.admission.show(headers);
+    }
+
     /// It stays off the bill, whatever it used.
-    pub(crate) fn set_free(&mut self) {
+    #[allow(dead_code, reason = "its callers are on their way")]
+    pub(crate) const fn set_free(&mut self) {
         self.free = true;
+    }
+
+    /// Its stream ends in an error after it has begun: an `error` event, or a broken connection. The setting
+    /// decides whether what it used until then is billed.
+    #[allow(dead_code, reason = "its callers are on their way")]
+    pub(crate) fn fail_stream(&mut self) {
+        self.free |= !self.admission.shared().failed_streams_billed;
+    }
+
+    /// It was executed, and the answer never arrives: a 500, 502 or 504, or a connection that breaks before
+    /// the headers. The setting decides whether that is billed.
+    #[allow(dead_code, reason = "its callers are on their way")]
+    pub(crate) fn lose_answer(&mut self) {
+        self.free |= !self.admission.shared().lost_answers_billed;
     }
 }
 
@@ -40,15 +57,16 @@ impl Drop for Execution {
         if self.free {
             return;
         }
-        let mut bill = self.shared.bill();
-        for (model, tokens) in self.usage.lines(&self.model) {
-            bill.add(self.owner.bill_item(&model, &self.usage), tokens);
+        let (shared, owner) = (self.admission.shared(), self.admission.owner());
+        for (model, tokens) in self.usage.lines(self.admission.model()) {
+            shared.bill().add(owner.bill_item(&model, &self.usage), tokens);
+            shared.log().billed(self.admission.number(), tokens);
         }
     }
 }
 
 impl fmt::Debug for Execution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Execution").field("model", &self.model).finish_non_exhaustive()
+        f.debug_struct("Execution").field("model", &self.admission.model()).finish_non_exhaustive()
     }
 }

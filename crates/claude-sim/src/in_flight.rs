@@ -3,40 +3,48 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-#[derive(Clone, Debug, Default)]
-pub(crate) struct InFlight {
-    counts: Arc<Counts>,
-}
+use crate::simulator::Shared;
 
 #[derive(Debug, Default)]
-struct Counts {
+pub(crate) struct InFlight {
     now: AtomicUsize,
     most: AtomicUsize,
 }
 
 impl InFlight {
-    pub(crate) fn enter(&self) -> InFlightGuard {
-        let now = self.counts.now.fetch_add(1, Ordering::Relaxed) + 1;
-        self.counts.most.fetch_max(now, Ordering::Relaxed);
-        InFlightGuard { counts: Arc::clone(&self.counts) }
+    /// One more; how many there were before.
+    pub(crate) fn enter(&self) -> usize {
+        let before = self.now.fetch_add(1, Ordering::Relaxed);
+        self.most.fetch_max(before + 1, Ordering::Relaxed);
+        before
     }
 
     pub(crate) fn now(&self) -> usize {
-        self.counts.now.load(Ordering::Relaxed)
+        self.now.load(Ordering::Relaxed)
     }
 
     pub(crate) fn most(&self) -> usize {
-        self.counts.most.load(Ordering::Relaxed)
+        self.most.load(Ordering::Relaxed)
     }
 }
 
-/// Counts one request until it is dropped.
+/// Counts one request until it is dropped. That is the request's end, which the log notes.
 pub(crate) struct InFlightGuard {
-    counts: Arc<Counts>,
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl InFlightGuard {
+    /// For a request that has been counted.
+    pub(crate) const fn new(shared: Arc<Shared>, number: u64) -> Self {
+        Self { shared, number }
+    }
 }
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.counts.now.fetch_sub(1, Ordering::Relaxed);
+        let now = self.shared.clock.elapsed();
+        self.shared.log().ended(self.number, now);
+        self.shared.in_flight.now.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use crate::bill::TokenCounts;
 
 /// What stands in the log in place of a credential.
 pub const REDACTED: &str = "<redacted>";
@@ -37,6 +40,18 @@ pub struct SeenRequest {
     pub body_length: Option<usize>,
     /// The status of the answer; `None` if there is none (yet).
     pub status: Option<StatusCode>,
+    /// When it arrived, since the simulator was built.
+    pub arrived_at: Duration,
+    /// When its response had been read to the end, or was dropped, since the simulator was built.
+    pub ended_at: Option<Duration>,
+    /// How many requests had ended before it, of all that ever came in.
+    pub ended_as: Option<u64>,
+    /// How many others were being answered when it arrived.
+    pub in_flight: usize,
+    /// The fault that it met, if any.
+    pub fault: Option<String>,
+    /// What it put on the bill, of all models; nothing until its end.
+    pub billed: TokenCounts,
 }
 
 /// Shows everything but the body, which holds a prompt.
@@ -51,6 +66,12 @@ impl fmt::Debug for SeenRequest {
             .field("key", &self.key)
             .field("body_length", &self.body_length)
             .field("status", &self.status)
+            .field("arrived_at", &self.arrived_at)
+            .field("ended_at", &self.ended_at)
+            .field("ended_as", &self.ended_as)
+            .field("in_flight", &self.in_flight)
+            .field("fault", &self.fault)
+            .field("billed", &self.billed)
             .finish_non_exhaustive()
     }
 }
@@ -60,15 +81,22 @@ pub(crate) struct Log {
     max_entries: usize,
     max_body_bytes: usize,
     arrived: u64,
+    ended: u64,
 }
 
 impl Log {
     pub(crate) const fn new(max_entries: usize, max_body_bytes: usize) -> Self {
-        Self { entries: VecDeque::new(), max_entries, max_body_bytes, arrived: 0 }
+        Self { entries: VecDeque::new(), max_entries, max_body_bytes, arrived: 0, ended: 0 }
     }
 
     /// Takes a request in and gives it its number.
-    pub(crate) fn arrive(&mut self, head: &Parts, request_id: impl FnOnce(u64) -> String) -> (u64, String) {
+    pub(crate) fn arrive(
+        &mut self,
+        head: &Parts,
+        arrived_at: Duration,
+        in_flight: usize,
+        request_id: impl FnOnce(u64) -> String,
+    ) -> (u64, String) {
         let number = self.arrived;
         self.arrived = self.arrived.wrapping_add(1);
         let request_id = request_id(number);
@@ -87,6 +115,12 @@ impl Log {
             body: Bytes::new(),
             body_length: None,
             status: None,
+            arrived_at,
+            ended_at: None,
+            ended_as: None,
+            in_flight,
+            fault: None,
+            billed: TokenCounts::default(),
         });
         (number, request_id)
     }
@@ -104,6 +138,31 @@ impl Log {
         if let Some(entry) = self.entry(number) {
             entry.status = Some(status);
             entry.key = key.map(str::to_owned);
+        }
+    }
+
+    /// It met a fault of this name.
+    #[allow(dead_code, reason = "its callers are on their way")]
+    pub(crate) fn faulted(&mut self, number: u64, fault: impl Into<String>) {
+        if let Some(entry) = self.entry(number) {
+            entry.fault = Some(fault.into());
+        }
+    }
+
+    /// It put this on the bill.
+    pub(crate) fn billed(&mut self, number: u64, tokens: TokenCounts) {
+        if let Some(entry) = self.entry(number) {
+            entry.billed += tokens;
+        }
+    }
+
+    /// Its response has been read to the end, or was dropped.
+    pub(crate) fn ended(&mut self, number: u64, now: Duration) {
+        let ended = self.ended;
+        self.ended = self.ended.wrapping_add(1);
+        if let Some(entry) = self.entry(number) {
+            entry.ended_at = Some(now);
+            entry.ended_as = Some(ended);
         }
     }
 

@@ -18,8 +18,8 @@ use crate::encoding::Coding;
 use crate::errors::ApiError;
 use crate::future::ResponseFuture;
 use crate::receive::{Received, receive};
-use crate::simulator::{Shared, Simulator};
-use crate::{date, messages, models, seed};
+use crate::simulator::{Arrival, Shared, Simulator};
+use crate::{date, messages, models};
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("request-id");
 
@@ -48,8 +48,7 @@ where
     B::Error: Into<BoxError>,
 {
     let (head, body) = request.into_parts();
-    let (number, request_id) = shared.log().arrive(&head, |number| seed::request_id(shared.seed, number));
-    let in_flight = shared.in_flight.enter();
+    let Arrival { number, request_id, in_flight } = shared.arrive(&head);
     let received = receive(body).await?;
 
     let mut owner = None;

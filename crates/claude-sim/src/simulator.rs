@@ -6,16 +6,18 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::request::Parts;
 use tokio::net::ToSocketAddrs;
 
 use crate::auth::{Key, KeyRing};
 use crate::bill::{Bill, BillLine};
 use crate::builder::Builder;
 use crate::clock::Clock;
-use crate::in_flight::InFlight;
+use crate::in_flight::{InFlight, InFlightGuard};
 use crate::log::{Log, SeenRequest};
 use crate::messages::Reply;
 use crate::models::Catalogue;
+use crate::seed;
 use crate::server::Server;
 
 /// A simulated Claude API. Clones are handles of the same one. See the [crate docs](crate).
@@ -30,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) frame_bytes: Option<NonZeroUsize>,
     pub(crate) models: Catalogue,
     pub(crate) in_flight: InFlight,
+    pub(crate) failed_streams_billed: bool,
+    pub(crate) lost_answers_billed: bool,
     keys: Mutex<KeyRing>,
     log: Mutex<Log>,
     bill: Mutex<Bill>,
@@ -56,6 +60,8 @@ impl Simulator {
             frame_bytes: builder.frame_bytes,
             models: Catalogue::new(builder.models),
             in_flight: InFlight::default(),
+            failed_streams_billed: builder.failed_streams_billed,
+            lost_answers_billed: builder.lost_answers_billed,
             keys: Mutex::new(KeyRing::new(builder.keys, builder.accept_any_key)),
             log: Mutex::new(Log::new(builder.log_entries, builder.log_body_bytes)),
             bill: Mutex::default(),
@@ -147,7 +153,24 @@ impl fmt::Debug for Simulator {
     }
 }
 
+/// A request that came in.
+pub(crate) struct Arrival {
+    pub(crate) number: u64,
+    pub(crate) request_id: String,
+    /// Lives until its end.
+    pub(crate) in_flight: InFlightGuard,
+}
+
 impl Shared {
+    /// Counts a request and writes it into the log.
+    pub(crate) fn arrive(self: &Arc<Self>, head: &Parts) -> Arrival {
+        let others = self.in_flight.enter();
+        let request_id = |number| seed::request_id(self.seed, number);
+        let (number, request_id) = self.log().arrive(head, self.clock.elapsed(), others, request_id);
+        let in_flight = InFlightGuard::new(Arc::clone(self), number);
+        Arrival { number, request_id, in_flight }
+    }
+
     pub(crate) fn keys(&self) -> MutexGuard<'_, KeyRing> {
         lock(&self.keys)
     }

@@ -23,7 +23,7 @@ use serde::Serialize;
 use crate::answer::Answer;
 use crate::errors::ApiError;
 use crate::execution::Execution;
-use crate::limits::{self, Limits};
+use crate::limits::{self, Admission};
 use crate::seed::{self, Purpose};
 use crate::service::Call;
 use crate::simulator::Shared;
@@ -35,9 +35,10 @@ pub(crate) use usage::Usage;
 pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;
     let asked = request::Asked::read(&body, &call.head.headers, &shared.models)?;
+    let admission = Admission::of(shared, call, asked.model, asked.speed, asked.input_tokens)?;
     let mut rng = seed::rng(shared.seed, call.number, Purpose::Content);
     let message = message::Message::compose(&asked, &shared.next_reply(), &mut rng);
-    let mut execution = Execution::begin(shared, call.owner, asked.model.id(), message.usage.at_start());
+    let mut execution = Execution::begin(admission, message.usage.at_start());
     let mut answer = if asked.stream {
         let padding = seed::rng(shared.seed, call.number, Purpose::Stream);
         Answer::events(EventStream::new(message, padding))
@@ -45,8 +46,8 @@ pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ap
         execution.progress(message.usage.clone());
         Answer::json(&message.as_json())
     };
+    execution.show_limits(answer.headers_mut());
     answer.execute(execution);
-    Limits::of(asked.model.line()).show(answer.headers_mut(), shared.clock.date());
     Ok(answer)
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy.toml allows it")]
 
 mod auth;
+mod bill;
 mod checker;
 mod determinism;
 mod encoding;

@@ -2,12 +2,16 @@
 //!
 //! In this version the buckets are always full: nothing is taken out of them and no request is refused.
 
+mod admission;
+
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::date;
 use crate::models::Line;
+
+pub(crate) use admission::Admission;
 
 macro_rules! names {
     ($bucket:literal) => {
