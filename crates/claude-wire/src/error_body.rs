@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-
-use crate::usage::lenient;
+use serde_json::Value;
 
 /// What the API says went wrong, read leniently from
 /// `{"type":"error","error":{"type","message","details":{"error_code"}},"request_id"}`.
@@ -29,13 +27,26 @@ impl ErrorBody {
     /// edge or a proxy sends, and no reason to fail.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice::<Envelope>(bytes).ok()?.into_body()
+        let body: Value = serde_json::from_slice(bytes).ok()?;
+        Self::of(body.get("error")?, body.get("request_id"))
     }
 
     /// Reads the object that stands under `error`.
     pub(crate) fn read_inner(bytes: &[u8]) -> Option<Self> {
-        let error = serde_json::from_slice(bytes).ok()?;
-        Envelope { error: Some(error), request_id: None }.into_body()
+        Self::of(&serde_json::from_slice(bytes).ok()?, None)
+    }
+
+    /// Goes by the tree: there the last of several equal keys wins, and a list is no object, as it would be for
+    /// a derived struct.
+    fn of(error: &Value, request_id: Option<&Value>) -> Option<Self> {
+        let error = error.as_object()?;
+        let text = |value: Option<&Value>| Some(value?.as_str()?.to_owned());
+        Some(Self {
+            error_type: text(error.get("type")),
+            message: text(error.get("message")),
+            error_code: text(error.get("details").and_then(|details| details.get("error_code"))),
+            request_id: text(request_id),
+        })
     }
 }
 
@@ -47,42 +58,6 @@ impl fmt::Debug for ErrorBody {
             .field("error_code", &self.error_code)
             .field("request_id", &self.request_id)
             .finish_non_exhaustive()
-    }
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    #[serde(default, deserialize_with = "lenient")]
-    error: Option<Inner>,
-    #[serde(default, deserialize_with = "lenient")]
-    request_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Inner {
-    #[serde(default, rename = "type", deserialize_with = "lenient")]
-    error_type: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    message: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    details: Option<Details>,
-}
-
-#[derive(Deserialize)]
-struct Details {
-    #[serde(default, deserialize_with = "lenient")]
-    error_code: Option<String>,
-}
-
-impl Envelope {
-    fn into_body(self) -> Option<ErrorBody> {
-        let error = self.error?;
-        Some(ErrorBody {
-            error_type: error.error_type,
-            message: error.message,
-            error_code: error.details.and_then(|details| details.error_code),
-            request_id: self.request_id,
-        })
     }
 }
 
@@ -110,7 +85,11 @@ mod tests {
             (r#"{"error":{"type":"x"}}"#, Some(Some("x"))),
             (r#"{"error":{"type":7,"message":[],"details":"no"},"request_id":{}}"#, Some(None)),
             (r#"{"error":{"type":"x","details":null}}"#, Some(Some("x"))),
+            (r#"{"error":{"type":"x","type":"y"}}"#, Some(Some("y"))),
+            (r#"{"error":{"type":"x"},"error":{"type":"y"}}"#, Some(Some("y"))),
             (r#"{"error":"overloaded"}"#, None),
+            (r#"{"error":["x"]}"#, None),
+            (r#"[{"type":"x"}]"#, None),
             (r#"{"type":"error"}"#, None),
             ("[]", None),
             ("<html>413</html>", None),
@@ -120,5 +99,12 @@ mod tests {
             let read = ErrorBody::read(text.as_bytes());
             assert_eq!(read.as_ref().map(|body| body.error_type.as_deref()), expected, "{text}");
         }
+    }
+
+    /// A list is no object, though its first entry may be what an object would hold.
+    #[test]
+    fn a_list_of_details() {
+        let body = ErrorBody::read(br#"{"error":{"details":["code"]}}"#).unwrap();
+        assert_eq!(body, ErrorBody::default());
     }
 }
