@@ -50,5 +50,24 @@ pub fn workspace_id(headers: &HeaderMap) -> Option<&str> {
 /// How often the client says it has repeated this request: `x-stainless-retry-count` of the official SDKs.
 #[must_use]
 pub fn client_retry_count(headers: &HeaderMap) -> Option<u32> {
-    text(headers, &names::X_STAINLESS_RETRY_COUNT)?.parse().ok()
+    let count = text(headers, &names::X_STAINLESS_RETRY_COUNT).and_then(rate_limit::count)?;
+    Some(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn forms_of_a_retry_count() {
+        for (text, expected) in
+            [("0", Some(0)), ("2", Some(2)), ("4294967296", Some(u32::MAX)), ("once", None), ("", None)]
+        {
+            let value = HeaderValue::from_static(text);
+            let headers = HeaderMap::from_iter([(names::X_STAINLESS_RETRY_COUNT, value)]);
+            assert_eq!(client_retry_count(&headers), expected, "{text:?}");
+        }
+    }
 }

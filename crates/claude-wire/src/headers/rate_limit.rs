@@ -96,17 +96,19 @@ fn read(headers: &HeaderMap, limit: &HeaderName, remaining: &HeaderName, reset: 
 }
 
 /// A count; a negative one is an empty bucket, a fraction is cut off.
-fn count(text: &str) -> Option<u64> {
+pub(super) fn count(text: &str) -> Option<u64> {
     if let Ok(count) = text.parse() {
         return Some(count);
     }
     let value: f64 = text.parse().ok()?;
+    // The words for infinity and for no number are no counts, but digits too many for a float are one.
+    let is_number = text.bytes().any(|byte| byte.is_ascii_digit());
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "the cast saturates at 0 and the maximum"
     )]
-    value.is_finite().then_some(value as u64)
+    is_number.then_some(value as u64)
 }
 
 /// An RFC 3339 instant.
@@ -188,10 +190,14 @@ mod tests {
             ("0", Some(0)),
             ("18446744073709551615", Some(u64::MAX)),
             ("18446744073709551616", Some(u64::MAX)),
+            (&"9".repeat(400), Some(u64::MAX)),
+            ("1e400", Some(u64::MAX)),
             ("-5", Some(0)),
+            ("-1e400", Some(0)),
             ("12.9", Some(12)),
             ("nan", None),
             ("inf", None),
+            ("-infinity", None),
             ("many", None),
         ] {
             let limits = RateLimitHeaders::read(&headers(&[("anthropic-ratelimit-tokens-remaining", text)]));
