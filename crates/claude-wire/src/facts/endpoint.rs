@@ -31,10 +31,9 @@ impl Endpoint {
         if path.split('/').any(is_dots) {
             return Self::Other;
         }
-        let Some(start) = path.rfind("/v1/") else {
+        let Some((_, rest)) = path.trim_end_matches('/').rsplit_once("/v1/") else {
             return Self::Other;
         };
-        let rest = path[start + "/v1/".len()..].trim_end_matches('/');
         let mut segments = rest.split('/');
         match (segments.next(), segments.next(), segments.next()) {
             (Some("messages"), None, None) => Self::Messages,
@@ -82,6 +81,8 @@ mod tests {
             ("/v1/messages/batches/msgbatch_1/results", Batches),
             ("/v1/models", Models),
             ("/v1/models/claude-opus-5-5", Models),
+            ("/v1/models/v1", Models),
+            ("/v1/models/v1/", Models),
             ("/v1/files/file_1/content", Files),
             ("/v1/skills", Skills),
             ("/v1/complete", Complete),
