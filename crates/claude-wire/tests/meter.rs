@@ -238,6 +238,19 @@ async fn usage_with_a_key_twice() {
     assert_eq!(reading.usage.unwrap().output_tokens, Some(2));
 }
 
+/// Whatever stands twice: frames make no difference.
+#[tokio::test]
+async fn an_error_twice_in_any_two_pieces() {
+    let body = br#"{"error":{"type":"a"},"request_id":"req_1","error":{"type":"b"}}"#;
+    for at in 0..=body.len() {
+        let (left, right) = body.split_at(at);
+        let (_, reading) = read("application/json", Frames::new([left, right], End::None)).await;
+        let error = reading.error.unwrap();
+        assert_eq!(error.error_type.as_deref(), Some("b"), "split at {at}");
+        assert_eq!(error.request_id.as_deref(), Some("req_1"), "split at {at}");
+    }
+}
+
 #[tokio::test]
 async fn any_coding_of_several_hides_the_body() {
     let response = Response::builder().header("content-type", "application/json");

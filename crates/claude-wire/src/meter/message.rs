@@ -52,9 +52,9 @@ impl MessageScan {
             changed = Changed::Yes;
             take(field, value, reading, request_id);
         });
-        // The two stand side by side, in either order.
-        if let (Some(error), Some(_)) = (&mut reading.error, &self.request_id) {
-            error.request_id = self.request_id.take();
+        // The two stand side by side, in either order. It is kept: a further `error` replaces the first.
+        if let Some(error) = reading.error.as_mut().filter(|_| changed == Changed::Yes) {
+            error.request_id.clone_from(&self.request_id);
         }
         changed
     }
