@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::run::{Result, Workspace, has, output, run};
 
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.2";
 
 /// A Python with the official SDK, as pinned in `tests/sdk/python/requirements.txt`.
 pub(crate) fn python(workspace: &Workspace) -> Result<PathBuf> {
@@ -50,13 +51,22 @@ pub(crate) fn node_modules(workspace: &Workspace) -> Result<PathBuf> {
 
 /// The tool that checks licences, bans and sources. A build of about three minutes.
 pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
-    let home = workspace.kept("cargo-deny");
-    once(&home, CARGO_DENY, || {
-        let mut install = workspace.cargo("install cargo-deny --locked --quiet --force");
-        run(install.args(["--version", CARGO_DENY, "--root"]).arg(&home))
-            .map_err(|why| format!("cargo-deny could not be installed: {why}"))
+    cargo_tool(workspace, "cargo-deny", CARGO_DENY)
+}
+
+/// The tool that builds and runs the fuzz targets. A build of about a minute.
+pub(crate) fn cargo_fuzz(workspace: &Workspace) -> Result<PathBuf> {
+    cargo_tool(workspace, "cargo-fuzz", CARGO_FUZZ)
+}
+
+fn cargo_tool(workspace: &Workspace, name: &str, version: &str) -> Result<PathBuf> {
+    let home = workspace.kept(name);
+    once(&home, version, || {
+        let mut install = workspace.cargo("install --locked --quiet --force");
+        run(install.args([name, "--version", version, "--root"]).arg(&home))
+            .map_err(|why| format!("{name} could not be installed: {why}"))
     })?;
-    Ok(home.join("bin/cargo-deny"))
+    Ok(home.join("bin").join(name))
 }
 
 /// Debian packages, for those of the programs that are not on the path: `(program, package)`.

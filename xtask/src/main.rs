@@ -28,7 +28,9 @@ The project's chores.
     ci         test, and formatting, lints, every feature alone, docs, licences and the README's commands
     features   lint every crate with no features, its default ones, and each one alone
     smoke      run the README's gateway command and talk to it
-    soak       the property tests with very many cases, for an idle machine
+    soak       the property tests with very many cases, and the fuzz targets, for an idle machine; installs cargo-fuzz
+               under target/xtask first, and needs a nightly toolchain beside the usual one
+               (PROPTEST_CASES: cases for each property, 100000; FUZZ_SECONDS: seconds for each target, 300)
     bench      the benchmarks, with nginx and wrk installed first; arguments go on to `cargo bench`
     help       this text
 ";
@@ -47,11 +49,15 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(command: &str, rest: &[String]) -> Result {
-    if matches!(command, "" | "help" | "--help" | "-h") {
+    let asks_for_help = |word: &str| matches!(word, "help" | "--help" | "-h");
+    // Those of `bench` are for cargo.
+    let takes_arguments = command == "bench";
+    let help = asks_for_help(command) || !takes_arguments && rest.iter().any(|word| asks_for_help(word));
+    if help || command.is_empty() {
         print!("{HELP}");
-        return if command.is_empty() { Err("name a command".to_owned()) } else { Ok(()) };
+        return if help { Ok(()) } else { Err("name a command".to_owned()) };
     }
-    if command != "bench" && !rest.is_empty() {
+    if !takes_arguments && !rest.is_empty() {
         return Err(format!("takes no arguments, but got `{}`", rest.join(" ")));
     }
     let workspace = Workspace::find()?;
