@@ -69,6 +69,12 @@ impl Refusal {
         self.code
     }
 
+    /// The words for people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// When the same request would be let through, if that is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

@@ -1,0 +1,96 @@
+//! What the layer remembers of a request until its end.
+
+use std::sync::Arc;
+
+use claude_wire::Body;
+use claude_wire::call::{Attempt, Call, CallId, Clock};
+use claude_wire::facts::{Endpoint, RequestFacts, facts};
+use http::{Method, Request};
+
+use crate::classify::Classification;
+use crate::error::Error;
+use crate::layer::Settings;
+use crate::report::Report;
+
+const CLOCK: Clock = || tokio::time::Instant::now().into_std();
+
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) settings: Arc<Settings>,
+    call: Call,
+    /// The request's own attempt: the only one, unless a layer below makes others.
+    attempt: Attempt,
+    /// Whether somebody above makes the attempts, so that this is about one of them.
+    below_attempts: bool,
+    facts: RequestFacts,
+    /// Whether a good answer ends in a way that is known: `POST /v1/messages`.
+    is_message: bool,
+}
+
+impl Context {
+    /// Puts the call and an attempt into the request, if nobody has.
+    pub(crate) fn begin(settings: &Arc<Settings>, request: &mut Request<Body>) -> Self {
+        let call = match request.extensions().get::<Call>() {
+            Some(call) => call.clone(),
+            None => {
+                let call = Call::new(CallId(fastrand::u128(..)), CLOCK);
+                request.extensions_mut().insert(call.clone());
+                call
+            }
+        };
+        let below_attempts = Attempt::find(request.extensions()).is_some();
+        let attempt = Attempt::of(request, CLOCK);
+        let facts = facts(request);
+        let is_message = facts.endpoint() == Endpoint::Messages && request.method() == Method::POST;
+        let settings = Arc::clone(settings);
+        Self { settings, call, attempt, below_attempts, facts, is_message }
+    }
+
+    pub(crate) const fn is_message(&self) -> bool {
+        self.is_message
+    }
+
+    /// Whether the attempt that failed was sent.
+    pub(crate) fn sent(&self) -> Option<bool> {
+        let attempts = if self.below_attempts { Vec::new() } else { self.call.attempts() };
+        Some(attempts.last().unwrap_or(&self.attempt).is_sent())
+    }
+
+    /// Whether an attempt before the one that failed may have been executed.
+    pub(crate) fn earlier_maybe_executed(&self) -> bool {
+        if self.below_attempts {
+            return false;
+        }
+        let attempts = self.call.attempts();
+        let earlier = attempts.len().saturating_sub(1);
+        attempts[..earlier].iter().any(|attempt| {
+            attempt.outcome().map_or_else(|| attempt.is_sent(), |outcome| outcome.maybe_executed)
+        })
+    }
+
+    /// The last touches to an error, and the report of it.
+    pub(crate) fn finish(&self, error: Error) -> Error {
+        let error =
+            error.with_messages(&self.settings.messages).with_earlier_attempts(self.earlier_maybe_executed());
+        self.report(error.classification(), error.is_mid_stream());
+        error
+    }
+
+    pub(crate) fn report(&self, classification: &Classification, mid_stream: bool) {
+        if self.settings.reporters.is_empty() {
+            return;
+        }
+        let now = CLOCK();
+        let report = Report {
+            classification,
+            model: self.facts.model(),
+            endpoint: self.facts.endpoint(),
+            attempts: self.call.attempts_begun().max(1),
+            duration: now.saturating_duration_since(self.call.begun()),
+            mid_stream,
+        };
+        for reporter in &self.settings.reporters {
+            reporter.report(&report);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Failures as one typed error.
+
+mod body;
+mod future;
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+use claude_wire::call::dispatch;
+use claude_wire::{Body, BoxError};
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use tower_service::Service;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::layer::Settings;
+
+pub use body::ResponseBody;
+pub use future::ResponseFuture;
+
+/// What [`ErrorLayer::typed`](crate::ErrorLayer::typed) makes. A clone shares the reporters, and what the inner
+/// service's clones share.
+#[derive(Clone)]
+pub struct TypedErrors<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+impl<S> TypedErrors<S> {
+    pub(crate) const fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
+    }
+
+    /// The wrapped service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The wrapped service, mutably.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Unwraps the service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for TypedErrors<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TypedErrors").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<S, B> Service<Request<Body>> for TypedErrors<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<B>>;
+    type Error = Error;
+    type Future = ResponseFuture<S::Future, B>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        // There is no request yet that could be reported.
+        let typed = |error| Error::from_service(error, Some(false)).with_messages(&self.settings.messages);
+        self.inner.poll_ready(cx).map_err(typed)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let context = Context::begin(&self.settings, &mut request);
+        ResponseFuture::new(dispatch(&mut self.inner, request), context)
+    }
+}
