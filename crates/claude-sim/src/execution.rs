@@ -32,7 +32,6 @@ impl Execution {
     }
 
     /// It stays off the bill, whatever it used.
-    #[allow(dead_code, reason = "its callers are on their way")]
     pub(crate) const fn set_free(&mut self) {
         self.free = true;
     }

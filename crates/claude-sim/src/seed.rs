@@ -36,9 +36,9 @@ pub(crate) fn id(prefix: &str, length: usize, rng: &mut Rng) -> String {
     letters(prefix, BASE58, length, rng)
 }
 
-/// The signature of a thinking block: opaque, in the alphabet of base64.
-pub(crate) fn signature(rng: &mut Rng) -> String {
-    letters("Ep", BASE64, 4 * rng.usize(40..90) - 2, rng)
+/// Opaque data in the alphabet of base64, after a prefix.
+pub(crate) fn base64(prefix: &str, length: usize, rng: &mut Rng) -> String {
+    letters(prefix, BASE64, length, rng)
 }
 
 fn letters(prefix: &str, alphabet: &[u8], length: usize, rng: &mut Rng) -> String {

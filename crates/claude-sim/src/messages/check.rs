@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{self, Object};
+use super::replay;
 use super::request::Version;
 use crate::errors::ApiError;
 
@@ -17,6 +18,8 @@ pub(super) struct Conversation {
     pub(super) excerpt: String,
     /// Whether the last message brings results of tools.
     pub(super) brings_results: bool,
+    /// Whether the model is in the middle of its turn: after results, or after what it said itself.
+    pub(super) goes_on: bool,
 }
 
 pub(super) fn conversation(messages: &Value, version: &Version) -> Result<Conversation, ApiError> {
@@ -28,7 +31,7 @@ pub(super) fn conversation(messages: &Value, version: &Version) -> Result<Conver
         }
         _ => {}
     }
-    let mut conversation = Conversation { excerpt: String::new(), brings_results: false };
+    let mut conversation = Conversation { excerpt: String::new(), brings_results: false, goes_on: false };
     for (index, message) in messages.iter().enumerate() {
         let at = format!("messages.{index}");
         let message = fields::object(message, &at)?;
@@ -44,7 +47,9 @@ pub(super) fn conversation(messages: &Value, version: &Version) -> Result<Conver
             conversation.excerpt = text.chars().take(MAX_EXCERPT_CHARS).collect();
         }
         conversation.brings_results = said.brings_results;
+        conversation.goes_on = said.brings_results || role == "assistant";
     }
+    replay::check_thinking(messages)?;
     Ok(conversation)
 }
 

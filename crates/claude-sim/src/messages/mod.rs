@@ -3,21 +3,31 @@
 //! A request becomes a [`Message`](message::Message) first, whole and complete, and that is sent as JSON or
 //! as events; so both say the same.
 
+mod block;
 mod check;
+mod citation;
+mod content;
 mod fields;
+mod kinds;
 mod message;
+mod replay;
 mod reply;
 mod request;
 mod schema;
+mod seal;
+mod server_tool;
+mod stop;
 mod stream;
 mod text;
 mod thinking;
 mod tokens;
 mod tools;
 mod usage;
+mod writer;
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use serde::Serialize;
 
 use crate::answer::Answer;
@@ -28,8 +38,14 @@ use crate::seed::{self, Purpose};
 use crate::service::Call;
 use crate::simulator::Shared;
 
+pub use block::Block;
+pub use citation::Citation;
+pub use kinds::NamedReply;
 pub use reply::{MAX_GENERATED_BYTES, Reply};
-pub(crate) use stream::{Event, EventStream, Part};
+pub use stop::{RefusalCategory, StopReason};
+pub(crate) use stream::EventStream;
+#[allow(unused_imports, reason = "its users are on their way")]
+pub(crate) use stream::{Event, Part};
 pub(crate) use usage::Usage;
 
 pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -37,8 +53,16 @@ pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ap
     let asked = request::Asked::read(&body, &call.head.headers, &shared.models)?;
     let admission = Admission::of(shared, call, asked.model, asked.speed, asked.input_tokens)?;
     let mut rng = seed::rng(shared.seed, call.number, Purpose::Content);
-    let message = message::Message::compose(&asked, &shared.next_reply(), &mut rng);
-    let mut execution = Execution::begin(admission, message.usage.at_start());
+    let reply = match named_reply(&call.head.headers)? {
+        Some(reply) => reply,
+        None => shared.next_reply(),
+    };
+    let start = asked.input_usage(reply.cache);
+    let message = message::Message::compose(&asked, &reply, start, shared.clock.date(), &mut rng);
+    let mut execution = Execution::begin(admission, message.start.clone());
+    if message.is_free() {
+        execution.set_free();
+    }
     let mut answer = if asked.stream {
         let padding = seed::rng(shared.seed, call.number, Purpose::Stream);
         Answer::events(EventStream::new(message, padding))
@@ -49,6 +73,18 @@ pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ap
     execution.show_limits(answer.headers_mut());
     answer.execute(execution);
     Ok(answer)
+}
+
+/// Chooses a reply from outside, by its name.
+const REPLY_HEADER: &str = "x-sim-reply";
+
+fn named_reply(headers: &HeaderMap) -> Result<Option<Reply>, ApiError> {
+    let Some(name) = headers.get(REPLY_HEADER) else { return Ok(None) };
+    let reply = name.to_str().ok().and_then(Reply::named);
+    reply.map(Some).ok_or_else(|| {
+        let names: Vec<_> = Reply::every_kind().iter().map(|kind| kind.name).collect();
+        ApiError::invalid(format!("{REPLY_HEADER}: the simulator knows {}", names.join(", ")))
+    })
 }
 
 pub(crate) fn count_tokens(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {

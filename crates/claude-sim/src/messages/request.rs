@@ -5,9 +5,12 @@ use serde_json::Value;
 
 use super::check::{self, Conversation};
 use super::fields::{self, Object};
+use super::reply::CacheCounts;
 use super::thinking::Thinking;
 use super::tokens;
 use super::tools::Tools;
+use super::usage::Usage;
+use crate::bill::TokenCounts;
 use crate::errors::ApiError;
 use crate::models::{Catalogue, FastMode, Model};
 
@@ -15,6 +18,8 @@ use crate::models::{Catalogue, FastMode, Model};
 const SAMPLING: [&str; 3] = ["temperature", "top_p", "top_k"];
 
 pub(super) struct Asked<'a> {
+    /// The model as it was asked for, which may be an alias.
+    pub(super) name: &'a str,
     pub(super) model: &'a Model,
     pub(super) stream: bool,
     pub(super) max_tokens: u64,
@@ -23,6 +28,8 @@ pub(super) struct Asked<'a> {
     pub(super) stop_sequences: Vec<&'a str>,
     pub(super) conversation: Conversation,
     pub(super) input_tokens: u64,
+    /// How much output the context has room for.
+    pub(super) room: u64,
     pub(super) inference_geo: &'static str,
     pub(super) speed: &'static str,
 }
@@ -80,7 +87,14 @@ impl<'a> Asked<'a> {
             );
             return Err(fields::wrong("max_tokens", &complaint));
         }
+        let input_tokens = tokens::of_input(body);
+        let context = model.max_input_tokens();
+        if input_tokens > context {
+            let complaint = format!("prompt is too long: {input_tokens} tokens > {context} maximum");
+            return Err(ApiError::invalid(complaint));
+        }
         Ok(Self {
+            name,
             model,
             stream,
             max_tokens,
@@ -88,10 +102,26 @@ impl<'a> Asked<'a> {
             tools,
             stop_sequences,
             conversation,
-            input_tokens: tokens::of_input(body),
+            input_tokens,
+            room: context - input_tokens,
             inference_geo: inference_geo(body, model)?,
             speed: speed(body, model)?,
         })
+    }
+}
+
+impl Asked<'_> {
+    /// The usage when the input has been read.
+    pub(super) fn input_usage(&self, cache: Option<CacheCounts>) -> Usage {
+        let cache = cache.unwrap_or_default();
+        let input = TokenCounts {
+            input: self.input_tokens,
+            cache_write_5m: cache.written_5m,
+            cache_write_1h: cache.written_1h,
+            cache_read: cache.read,
+            ..TokenCounts::default()
+        };
+        Usage::of_input(input, self.max_tokens.min(1), self.inference_geo, self.speed)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use fastrand::Rng;
 use serde::Serialize;
-use serde_json::json;
 
-use super::message::{Block, Message};
+use super::content::{Content, json_of};
+use super::message::{Container, Message, Written};
+use super::stop::StopDetails;
 use super::tokens;
-use super::usage::Usage;
+use super::usage::{DeltaUsage, Usage};
 
 /// The most spaces that the API's padding is thought to have.
 const MAX_PADDING: usize = 15;
@@ -14,8 +15,13 @@ const MAX_PADDING: usize = 15;
 /// The lengths of text pieces, in bytes; a piece goes on to the end of its last character.
 const PIECE: std::ops::Range<usize> = 4..48;
 
+/// A ping comes after one event of so many, besides the one after the first block's start. When the API sends
+/// them is not documented.
+const PING_ONE_IN: usize = 40;
+
 /// One event, ready to be sent.
 pub(crate) struct Event {
+    #[allow(dead_code, reason = "its readers are on their way")]
     pub(crate) part: Part,
     /// The event with its name, its padding and its empty line.
     pub(crate) bytes: Vec<u8>,
@@ -30,6 +36,7 @@ pub(crate) enum Part {
     /// Content. The first of these is what a caller waits for.
     Delta,
     BlockStop,
+    /// Most messages have one; some say between blocks what has been used.
     MessageDelta,
     MessageStop,
 }
@@ -38,13 +45,17 @@ pub(crate) enum Part {
 pub(crate) struct EventStream {
     message: Message,
     next: Next,
+    /// Whether a ping comes before it.
+    ping: bool,
     /// How much of the current block's text is out.
     offset: usize,
     /// The current block's input, if it calls a tool.
     input: String,
     rng: Rng,
-    /// Bytes of content that are out.
-    written: u64,
+    /// What has been used by the events that are out.
+    usage: Usage,
+    /// The current block's part of that.
+    spent: u64,
 }
 
 /// What comes next; blocks are counted by their index.
@@ -52,28 +63,29 @@ pub(crate) struct EventStream {
 enum Next {
     MessageStart,
     BlockStart(usize),
-    Ping,
     /// A first, empty piece of a tool's input.
     EmptyInput(usize),
     Piece(usize),
-    Signature(usize),
-    BlockStop(usize),
+    /// A delta that comes whole, after the pieces, by its number; or, after the last one, the block's stop.
+    Whole(usize, usize),
+    /// What has been used, before the block of this index.
+    Told(usize),
     MessageDelta,
     MessageStop,
     Done,
 }
 
 impl EventStream {
-    pub(super) const fn new(message: Message, rng: Rng) -> Self {
-        Self { message, next: Next::MessageStart, offset: 0, input: String::new(), rng, written: 0 }
+    pub(super) fn new(message: Message, rng: Rng) -> Self {
+        let usage = message.start.clone();
+        let (next, input) = (Next::MessageStart, String::new());
+        Self { message, next, ping: false, offset: 0, input, rng, usage, spent: 0 }
     }
 
-    /// What has been used by the events that are out: the input, and the output that they carry.
+    /// What has been used by the events that are out: the input, and the output that they carry. It only grows,
+    /// and at the end it is what the last `message_delta` said.
     pub(crate) fn usage_so_far(&self) -> Usage {
-        match self.next {
-            Next::MessageStop | Next::Done => self.message.usage.clone(),
-            _ => self.message.usage.after(tokens::of_bytes(self.written)),
-        }
+        self.usage.clone()
     }
 
     pub(crate) const fn is_done(&self) -> bool {
@@ -82,27 +94,28 @@ impl EventStream {
 
     /// The next event, or `None` after the last one.
     pub(crate) fn next(&mut self) -> Option<Event> {
+        if std::mem::take(&mut self.ping) {
+            let bytes = b"event: ping\ndata: {\"type\": \"ping\"}\n\n".to_vec();
+            return Some(Event { part: Part::Ping, bytes });
+        }
         let (part, data, next) = match self.next {
             Next::MessageStart => self.message_start(),
             Next::BlockStart(index) => self.block_start(index),
-            Next::Ping => {
-                let bytes = b"event: ping\ndata: {\"type\": \"ping\"}\n\n".to_vec();
-                self.next = self.deltas(0);
-                return Some(Event { part: Part::Ping, bytes });
-            }
             Next::EmptyInput(index) => {
                 let data = delta(index, "input_json_delta", "partial_json", "");
-                (Part::Delta, data, self.piece_or_stop(index))
+                (Part::Delta, data, self.piece_or_whole(index))
             }
             Next::Piece(index) => self.piece(index),
-            Next::Signature(index) => self.signature(index),
-            Next::BlockStop(index) => {
-                let data = format!(r#"{{"type":"content_block_stop","index":{index}}}"#).into_bytes();
-                (Part::BlockStop, data, self.block_or_end(index + 1))
-            }
+            Next::Whole(index, count) => self.whole(index, count),
+            Next::Told(index) => (Part::MessageDelta, self.told(), self.block_or_end(index)),
             Next::MessageDelta => (Part::MessageDelta, self.message_delta(), Next::MessageStop),
             Next::MessageStop => (Part::MessageStop, br#"{"type":"message_stop"}"#.to_vec(), Next::Done),
             Next::Done => return None,
+        };
+        self.ping = match self.next {
+            Next::BlockStart(0) => true,
+            Next::MessageStop => false,
+            _ => self.rng.usize(..PING_ONE_IN) == 0,
         };
         self.next = next;
         Some(Event { part, bytes: self.event(part.name(), &data) })
@@ -129,88 +142,120 @@ impl EventStream {
         if index < self.message.content.len() { Next::BlockStart(index) } else { Next::MessageDelta }
     }
 
-    /// A block begins without its content. The first one is followed by a ping.
+    fn written(&self, index: usize) -> Option<&Written> {
+        self.message.content.get(index)
+    }
+
+    /// A block begins without what its deltas bring. A result comes whole, and the input has grown with it.
     fn block_start(&mut self, index: usize) -> Made {
         self.offset = 0;
+        self.spent = 0;
         self.input.clear();
-        let block = match self.message.content.get(index) {
-            Some(Block::Thinking { .. }) => {
-                json_of(&Block::Thinking { thinking: String::new(), signature: String::new() })
+        let Some(Written { content, effect, .. }) = self.message.content.get(index) else {
+            return (Part::MessageDelta, self.message_delta(), Next::MessageStop);
+        };
+        let block = content.as_start();
+        if let Some(effect) = effect {
+            self.usage.apply(effect);
+        }
+        let called = content.call().map(|(name, input)| (tokens::of_text(name), input.to_string()));
+        let next = match called {
+            Some((name, input)) => {
+                self.input = input;
+                self.spend(index, name);
+                Next::EmptyInput(index)
             }
-            Some(Block::ToolUse { id, name, input, caller }) => {
-                self.input = input.to_string();
-                let (id, name) = (id.clone(), name.clone());
-                json_of(&Block::ToolUse { id, name, input: json!({}), caller: *caller })
-            }
-            Some(Block::Text { .. }) | None => json_of(&Block::Text { text: String::new() }),
+            None => self.piece_or_whole(index),
         };
         let data = format!(r#"{{"type":"content_block_start","index":{index},"content_block":{block}}}"#);
-        let next = if index == 0 { Next::Ping } else { self.deltas(index) };
         (Part::BlockStart, data.into_bytes(), next)
     }
 
-    fn deltas(&self, index: usize) -> Next {
-        match self.message.content.get(index) {
-            Some(Block::ToolUse { .. }) => Next::EmptyInput(index),
-            _ => self.piece_or_stop(index),
+    fn piece_or_whole(&self, index: usize) -> Next {
+        match self.pieces(index) {
+            Some((_, _, text)) if self.offset < text.len() => Next::Piece(index),
+            _ => Next::Whole(index, 0),
         }
     }
 
-    fn piece_or_stop(&self, index: usize) -> Next {
-        match self.message.content.get(index) {
+    /// The kind, the field and the text of what comes in pieces.
+    fn pieces(&self, index: usize) -> Option<(&'static str, &'static str, &str)> {
+        match &self.written(index)?.content {
+            Content::Text { text, .. } => Some(("text_delta", "text", text)),
+            Content::Thinking { thinking, .. } => Some(("thinking_delta", "thinking", thinking)),
             // An empty input is written as no input at all.
-            Some(Block::ToolUse { .. }) if self.input == "{}" => Next::BlockStop(index),
-            Some(block) if self.offset < self.text(block).len() => Next::Piece(index),
-            Some(Block::Thinking { .. }) => Next::Signature(index),
-            _ => Next::BlockStop(index),
+            content if content.call().is_some() && self.input != "{}" => {
+                Some(("input_json_delta", "partial_json", &self.input))
+            }
+            _ => None,
         }
     }
 
     fn piece(&mut self, index: usize) -> Made {
         let length = self.rng.usize(PIECE);
-        let Some(block) = self.message.content.get(index) else {
-            return (Part::Delta, Vec::new(), Next::MessageDelta);
-        };
-        let text = self.text(block);
+        let Some((kind, field, text)) = self.pieces(index) else { return self.block_stop(index) };
         let mut end = (self.offset + length).min(text.len());
         while !text.is_char_boundary(end) {
             end += 1;
         }
-        let (kind, field) = match block {
-            Block::Thinking { .. } => ("thinking_delta", "thinking"),
-            Block::Text { .. } => ("text_delta", "text"),
-            Block::ToolUse { .. } => ("input_json_delta", "partial_json"),
-        };
         let data = delta(index, kind, field, &text[self.offset..end]);
-        self.written += (end - self.offset) as u64;
+        let tokens = tokens::of_bytes(end as u64) - tokens::of_bytes(self.offset as u64);
         self.offset = end;
-        (Part::Delta, data, self.piece_or_stop(index))
+        self.spend(index, tokens);
+        (Part::Delta, data, self.piece_or_whole(index))
     }
 
-    fn signature(&self, index: usize) -> Made {
-        let signature = match self.message.content.get(index) {
-            Some(Block::Thinking { signature, .. }) => signature,
-            _ => "",
+    /// What comes whole after the pieces; if there is no more of it, the block stops.
+    fn whole(&mut self, index: usize, count: usize) -> Made {
+        let delta = match self.written(index).map(|written| &written.content) {
+            Some(Content::Thinking { signature, .. }) if count == 0 => {
+                delta(index, "signature_delta", "signature", signature)
+            }
+            Some(Content::Text { citations: Some(citations), .. }) if count < citations.len() => {
+                let citation = json_of(&citations[count]);
+                whole_delta(index, &format!(r#"{{"type":"citations_delta","citation":{citation}}}"#))
+            }
+            Some(Content::Compaction { content, encrypted_content }) if count == 0 => {
+                let delta = CompactionDelta { r#type: "compaction_delta", content, encrypted_content };
+                whole_delta(index, &json_of(&delta))
+            }
+            _ => return self.block_stop(index),
         };
-        (Part::Delta, delta(index, "signature_delta", "signature", signature), Next::BlockStop(index))
+        (Part::Delta, delta, Next::Whole(index, count + 1))
     }
 
-    fn text<'a>(&'a self, block: &'a Block) -> &'a str {
-        match block {
-            Block::Thinking { thinking, .. } => thinking,
-            Block::Text { text } => text,
-            Block::ToolUse { .. } => &self.input,
-        }
+    fn block_stop(&mut self, index: usize) -> Made {
+        // What was not seen in pieces: thinking that is left out, and the rest that a cut left.
+        self.spend(index, u64::MAX);
+        let data = format!(r#"{{"type":"content_block_stop","index":{index}}}"#).into_bytes();
+        let told = self.message.tells_usage && index + 1 < self.message.content.len();
+        let next = if told { Next::Told(index + 1) } else { self.block_or_end(index + 1) };
+        (Part::BlockStop, data, next)
     }
 
-    fn message_delta(&self) -> Vec<u8> {
-        let stop = &self.message.stop;
-        let event = MessageDelta {
-            r#type: "message_delta",
-            delta: StopDelta { stop_reason: stop.reason(), stop_sequence: stop.sequence(), stop_details: () },
-            usage: self.message.usage.delta(),
+    /// The block's tokens go out, and no more than it has.
+    fn spend(&mut self, index: usize, tokens: u64) {
+        let Some(written) = self.message.content.get(index) else { return };
+        let tokens = tokens.min(written.tokens - self.spent);
+        self.spent += tokens;
+        self.usage.write(tokens, written.is_thinking());
+    }
+
+    fn told(&self) -> Vec<u8> {
+        let delta = StopDelta { stop_reason: None, stop_sequence: None, stop_details: None, container: None };
+        message_delta(delta, self.usage.delta())
+    }
+
+    fn message_delta(&mut self) -> Vec<u8> {
+        let Message { stop, container, usage, .. } = &self.message;
+        self.usage = usage.clone();
+        let delta = StopDelta {
+            stop_reason: Some(stop.name()),
+            stop_sequence: stop.sequence(),
+            stop_details: stop.details(),
+            container: container.as_ref(),
         };
-        json_of(&event).into_bytes()
+        message_delta(delta, usage.delta())
     }
 }
 
@@ -238,25 +283,34 @@ impl Part {
 struct MessageDelta<'a> {
     r#type: &'static str,
     delta: StopDelta<'a>,
-    usage: super::usage::DeltaUsage,
+    usage: DeltaUsage,
 }
 
 #[derive(Serialize)]
 struct StopDelta<'a> {
-    stop_reason: &'static str,
+    stop_reason: Option<&'static str>,
     stop_sequence: Option<&'a str>,
-    stop_details: (),
+    stop_details: Option<StopDetails>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<&'a Container>,
+}
+
+#[derive(Serialize)]
+struct CompactionDelta<'a> {
+    r#type: &'static str,
+    content: &'a Option<String>,
+    encrypted_content: &'a Option<String>,
+}
+
+fn message_delta(delta: StopDelta<'_>, usage: DeltaUsage) -> Vec<u8> {
+    json_of(&MessageDelta { r#type: "message_delta", delta, usage }).into_bytes()
 }
 
 fn delta(index: usize, kind: &str, field: &str, text: &str) -> Vec<u8> {
     let text = json_of(text);
-    format!(
-        r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{field}":{text}}}}}"#
-    )
-    .into_bytes()
+    whole_delta(index, &format!(r#"{{"type":"{kind}","{field}":{text}}}"#))
 }
 
-/// Nothing that is written here can fail: there are no maps with other keys than texts.
-fn json_of<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+fn whole_delta(index: usize, delta: &str) -> Vec<u8> {
+    format!(r#"{{"type":"content_block_delta","index":{index},"delta":{delta}}}"#).into_bytes()
 }

@@ -2,12 +2,15 @@
 
 use serde_json::Value;
 
+use super::block::{Block, Kind};
 use super::fields::{self, Object};
 use crate::errors::ApiError;
 
-/// The tools that the client runs, and the choice among them.
+/// The tools, and the choice among them.
 pub(super) struct Tools<'a> {
     client: Vec<Tool<'a>>,
+    /// Those that the server runs, by their types.
+    server: Vec<(&'a str, &'a Object)>,
     choice: Choice<'a>,
 }
 
@@ -28,15 +31,17 @@ enum Choice<'a> {
 impl<'a> Tools<'a> {
     pub(super) fn read(body: &'a Object) -> Result<Self, ApiError> {
         let mut client = Vec::new();
+        let mut server = Vec::new();
         let mut names = Vec::new();
         let tools =
             fields::optional(body, "tools").map_or(Ok(&[][..]), |tools| fields::list(tools, "tools"))?;
         for (index, tool) in tools.iter().enumerate() {
             let at = format!("tools.{index}");
             let tool = fields::object(tool, &at)?;
-            // Tools of any other type are the server's, or are defined by it. They are taken and not called.
-            if !matches!(fields::optional(tool, "type").map(Value::as_str), None | Some(Some("custom"))) {
+            // Tools of any other type are the server's, or are defined by it.
+            if let Some(kind) = fields::optional(tool, "type").filter(|&kind| kind != "custom") {
                 names.extend(tool.get("name").and_then(Value::as_str));
+                server.push((fields::string(kind, &fields::path(&at, "type"))?, tool));
                 continue;
             }
             let at = if tool.contains_key("type") { format!("{at}.custom") } else { at };
@@ -54,13 +59,46 @@ impl<'a> Tools<'a> {
             Choice::Any if names.is_empty() => {
                 Err(fields::wrong("tool_choice", "may only be specified while providing `tools`"))
             }
-            choice => Ok(Self { client, choice }),
+            choice => Ok(Self { client, server, choice }),
         }
     }
 
     /// Whether the model has no choice but to call a tool.
     pub(super) const fn is_forced(&self) -> bool {
         matches!(self.choice, Choice::Any | Choice::Named(_))
+    }
+
+    /// One use of each tool that the server runs. Those that it only defines (`bash_20250124`, `memory_20250818`,
+    /// …) are the client's to run, and are not used.
+    pub(super) fn used(&self, query: &str) -> Vec<Kind> {
+        if self.choice == Choice::None {
+            return Vec::new();
+        }
+        let blocks = self.server.iter().filter_map(|(kind, tool)| self.one_use(kind, tool, query));
+        blocks.map(|block| block.0).collect()
+    }
+
+    fn one_use(&self, kind: &str, tool: &Object, query: &str) -> Option<Block> {
+        let names = || self.client.iter().take(3).map(|tool| tool.name);
+        let named = |family: &str| kind.strip_prefix(family).is_some_and(|rest| rest.starts_with("_20"));
+        Some(if named("web_search") {
+            Block::web_search(query, 3)
+        } else if named("web_fetch") {
+            Block::web_fetch("https://example.com/", "An example, 漢字 🦀.")
+        } else if kind == "code_execution_20250522" {
+            Block::code_execution("print(6 * 7)", "42\n")
+        } else if named("code_execution") {
+            Block::bash_code_execution("echo $((6 * 7))", "42\n")
+        } else if kind.starts_with("tool_search_tool_regex") {
+            Block::tool_search(true, ".*", names())
+        } else if kind.starts_with("tool_search_tool_bm25") {
+            Block::tool_search(false, query, names())
+        } else if named("advisor") {
+            let model = tool.get("model").and_then(Value::as_str)?;
+            Block::advice(model, "Think of the edge cases first.")
+        } else {
+            return None;
+        })
     }
 
     /// The tool to call: the named one, else the first. Without force, none right after results.

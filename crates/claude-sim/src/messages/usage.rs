@@ -1,28 +1,252 @@
-//! The `usage` object.
+//! The `usage` object, and the runs of models that it sums up.
+//!
+//! A message is one run of a model, unless a server tool, a compaction, an advisor or a fallback makes it several.
+//! The bill is over all of them; the counts at the top of `usage` leave out compactions, advisors and what was
+//! declined. The counts only grow in this order of things, so that what is out can be settled at any event.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::reply::CacheCounts;
 use crate::bill::TokenCounts;
 
-#[derive(Clone, Serialize)]
+#[derive(Clone)]
 pub(crate) struct Usage {
-    input_tokens: u64,
-    cache_creation_input_tokens: u64,
-    cache_read_input_tokens: u64,
-    cache_creation: CacheCreation,
-    output_tokens: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_tokens_details: Option<Details>,
+    /// In order, and never empty. The last one is going on.
+    runs: Vec<Run>,
+    /// Whether `iterations` is there: the beta features that need it show it.
+    shows_runs: bool,
+    /// Part of the output; `None` if nothing was thought.
+    thinking_tokens: Option<u64>,
+    server_tools: Option<ServerTools>,
+    /// The least output that is shown: even an empty answer costs a token.
+    least_output: u64,
     pub(crate) service_tier: &'static str,
     pub(crate) inference_geo: &'static str,
     pub(crate) speed: &'static str,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone)]
+struct Run {
+    kind: RunKind,
+    /// `None` is the model that was asked.
+    model: Option<String>,
+    tokens: TokenCounts,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RunKind {
+    Message,
+    /// A message that was declined, and which a fallback went on with.
+    Declined,
+    Fallback,
+    Compaction,
+    Advisor,
+}
+
+#[derive(Clone, Copy, Default, Serialize)]
+struct ServerTools {
+    web_fetch_requests: u64,
+    web_search_requests: u64,
+}
+
+/// What a block does to the usage besides its own tokens.
+#[derive(Clone)]
+pub(super) enum Effect {
+    /// A tool of the server brought so many tokens, and the model reads everything again.
+    Result { tokens: u64, tool: Counted },
+    /// Another model was asked, with so much input, and the model reads everything again.
+    Advice { model: String, input: u64, output: u64 },
+    /// The input became this summary.
+    Compaction { tokens: u64 },
+    /// Another model goes on.
+    Fallback { model: String },
+}
+
+/// Whether a use of a tool is counted by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    WebSearch,
+    WebFetch,
+    No,
+}
+
+impl Usage {
+    /// An input that has been read, and no output yet.
+    pub(super) fn of_input(
+        input: TokenCounts,
+        least_output: u64,
+        inference_geo: &'static str,
+        speed: &'static str,
+    ) -> Self {
+        Self {
+            runs: vec![Run { kind: RunKind::Message, model: None, tokens: input }],
+            shows_runs: false,
+            thinking_tokens: None,
+            server_tools: None,
+            least_output,
+            service_tier: "standard",
+            inference_geo,
+            speed,
+        }
+    }
+
+    /// So many tokens more have been written.
+    pub(super) fn write(&mut self, tokens: u64, thinking: bool) {
+        if let Some(run) = self.runs.last_mut() {
+            run.tokens.output += tokens;
+        }
+        if thinking {
+            *self.thinking_tokens.get_or_insert(0) += tokens;
+        }
+    }
+
+    pub(super) fn apply(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Result { tokens, tool } => {
+                let tools = self.server_tools.get_or_insert_default();
+                match tool {
+                    Counted::WebSearch => tools.web_search_requests += 1,
+                    Counted::WebFetch => tools.web_fetch_requests += 1,
+                    Counted::No => {}
+                }
+                if let Some(run) = self.runs.last_mut() {
+                    run.tokens.web_searches += u64::from(*tool == Counted::WebSearch);
+                }
+                self.read_again(*tokens);
+            }
+            Effect::Advice { model, input, output } => {
+                self.shows_runs = true;
+                let tokens = TokenCounts { input: *input, output: *output, ..TokenCounts::default() };
+                let before = self.runs.len();
+                self.read_again(*output);
+                self.runs.insert(before, Run { kind: RunKind::Advisor, model: Some(model.clone()), tokens });
+            }
+            Effect::Compaction { tokens } => self.compact(*tokens),
+            Effect::Fallback { model } => self.fall_back(model),
+        }
+    }
+
+    /// A further run, which finds what the one before had in the cache, and reads the rest with what it wrote.
+    fn read_again(&mut self, more: u64) {
+        let Some(last) = self.runs.last() else { return };
+        let TokenCounts { input, cache_write_5m, cache_write_1h, cache_read, output, .. } = last.tokens;
+        let tokens = TokenCounts {
+            input: input + output + more,
+            cache_read: cache_read + cache_write_5m + cache_write_1h,
+            ..TokenCounts::default()
+        };
+        let (kind, model) = (last.kind, last.model.clone());
+        self.runs.push(Run { kind, model, tokens });
+    }
+
+    /// What was read goes to the compaction. What was written to the cache stays: a stream says its split only
+    /// once, at its start.
+    fn compact(&mut self, summary: u64) {
+        self.shows_runs = true;
+        let Some(run) = self.runs.last_mut() else { return };
+        let TokenCounts { input, cache_read, .. } = run.tokens;
+        run.tokens.input = summary;
+        run.tokens.cache_read = 0;
+        let tokens = TokenCounts { input, cache_read, output: summary, ..TokenCounts::default() };
+        let at = self.runs.len() - 1;
+        self.runs.insert(at, Run { kind: RunKind::Compaction, model: None, tokens });
+    }
+
+    /// The cache of one model is of no use to another: what was read from it is input, and what was written to
+    /// it is written again.
+    fn fall_back(&mut self, model: &str) {
+        self.shows_runs = true;
+        let Some(last) = self.runs.last() else { return };
+        let mut tokens = TokenCounts::default();
+        for run in self.runs.iter().filter(|run| run.counts()) {
+            tokens.cache_write_5m += run.tokens.cache_write_5m;
+            tokens.cache_write_1h += run.tokens.cache_write_1h;
+        }
+        let whole = last.tokens.input + last.tokens.cache_read;
+        let written_before = tokens.cache_write_5m + tokens.cache_write_1h
+            - last.tokens.cache_write_5m
+            - last.tokens.cache_write_1h;
+        tokens.input = whole.saturating_sub(written_before);
+        for run in &mut self.runs {
+            if run.counts() {
+                run.kind = RunKind::Declined;
+            }
+        }
+        self.runs.push(Run { kind: RunKind::Fallback, model: Some(model.to_owned()), tokens });
+    }
+
+    /// What is billed, by the model that it ran on.
+    pub(crate) fn lines(&self, model: &str) -> Vec<(String, TokenCounts)> {
+        let mut lines: Vec<(String, TokenCounts)> = Vec::new();
+        for run in self.settled() {
+            let model = run.model.as_deref().unwrap_or(model);
+            match lines.iter_mut().find(|(name, _)| name == model) {
+                Some((_, sum)) => *sum += run.tokens,
+                None => lines.push((model.to_owned(), run.tokens)),
+            }
+        }
+        lines
+    }
+
+    pub(super) fn delta(&self) -> DeltaUsage {
+        let top = self.top();
+        DeltaUsage {
+            input_tokens: top.input,
+            cache_creation_input_tokens: top.cache_write_5m + top.cache_write_1h,
+            cache_read_input_tokens: top.cache_read,
+            output_tokens: top.output,
+            output_tokens_details: self.details(),
+            server_tool_use: self.server_tools,
+            iterations: self.iterations(),
+        }
+    }
+
+    /// The counts at the top.
+    fn top(&self) -> TokenCounts {
+        let mut sum = TokenCounts::default();
+        for run in self.settled().into_iter().filter(Run::counts) {
+            sum += run.tokens;
+        }
+        sum
+    }
+
+    /// The runs, with the least output that there is in the last of them.
+    fn settled(&self) -> Vec<Run> {
+        let mut runs = self.runs.clone();
+        let output = runs.iter().filter(|run| run.counts()).map(|run| run.tokens.output).sum();
+        if let Some(last) = runs.last_mut() {
+            last.tokens.output += self.least_output.saturating_sub(output);
+        }
+        runs
+    }
+
+    fn details(&self) -> Option<Details> {
+        self.thinking_tokens.map(|thinking_tokens| Details { thinking_tokens })
+    }
+
+    fn iterations(&self) -> Option<Vec<Iteration>> {
+        self.shows_runs.then(|| self.settled().into_iter().map(Iteration::of).collect())
+    }
+}
+
+impl Run {
+    fn counts(&self) -> bool {
+        matches!(self.kind, RunKind::Message | RunKind::Fallback)
+    }
+}
+
+#[derive(Clone, Copy, Serialize)]
 struct CacheCreation {
     ephemeral_5m_input_tokens: u64,
     ephemeral_1h_input_tokens: u64,
+}
+
+impl CacheCreation {
+    const fn of(tokens: &TokenCounts) -> Self {
+        Self {
+            ephemeral_5m_input_tokens: tokens.cache_write_5m,
+            ephemeral_1h_input_tokens: tokens.cache_write_1h,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -30,7 +254,7 @@ struct Details {
     thinking_tokens: u64,
 }
 
-/// What a `message_delta` says of it: totals, and nothing of how it was served.
+/// What a `message_delta` says: totals, and nothing of how it was served.
 #[derive(Serialize)]
 pub(super) struct DeltaUsage {
     input_tokens: u64,
@@ -39,71 +263,100 @@ pub(super) struct DeltaUsage {
     output_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_tokens_details: Option<Details>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_tool_use: Option<ServerTools>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iterations: Option<Vec<Iteration>>,
 }
 
-impl Usage {
-    pub(super) const fn new(
-        input_tokens: u64,
-        cache: CacheCounts,
-        inference_geo: &'static str,
-        speed: &'static str,
-    ) -> Self {
+#[derive(Serialize)]
+struct Iteration {
+    r#type: &'static str,
+    /// `Some(None)` is a model that is not named.
+    #[serde(skip_serializing_if = "Named::is_left_out")]
+    model: Named,
+    input_tokens: u64,
+    output_tokens: u64,
+    cache_read_input_tokens: u64,
+    cache_creation_input_tokens: u64,
+    cache_creation: CacheCreation,
+}
+
+/// The model of an iteration: a compaction says none, and a message of the model that was asked says null.
+enum Named {
+    LeftOut,
+    As(Option<String>),
+}
+
+impl Named {
+    const fn is_left_out(&self) -> bool {
+        matches!(self, Self::LeftOut)
+    }
+}
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::As(Some(model)) => serializer.serialize_str(model),
+            Self::As(None) | Self::LeftOut => serializer.serialize_none(),
+        }
+    }
+}
+
+impl Iteration {
+    fn of(run: Run) -> Self {
+        let Run { kind, model, tokens } = run;
         Self {
-            input_tokens,
-            cache_creation_input_tokens: cache.written_5m.saturating_add(cache.written_1h),
-            cache_read_input_tokens: cache.read,
-            cache_creation: CacheCreation {
-                ephemeral_5m_input_tokens: cache.written_5m,
-                ephemeral_1h_input_tokens: cache.written_1h,
+            r#type: match kind {
+                RunKind::Message | RunKind::Declined => "message",
+                RunKind::Fallback => "fallback_message",
+                RunKind::Compaction => "compaction",
+                RunKind::Advisor => "advisor_message",
             },
-            output_tokens: 0,
-            output_tokens_details: None,
-            service_tier: "standard",
-            inference_geo,
-            speed,
+            model: if kind == RunKind::Compaction { Named::LeftOut } else { Named::As(model) },
+            input_tokens: tokens.input,
+            output_tokens: tokens.output,
+            cache_read_input_tokens: tokens.cache_read,
+            cache_creation_input_tokens: tokens.cache_write_5m + tokens.cache_write_1h,
+            cache_creation: CacheCreation::of(&tokens),
         }
     }
+}
 
-    /// `thinking_tokens` are part of the output tokens; `None` if nothing was thought.
-    pub(super) const fn with_output(mut self, output_tokens: u64, thinking_tokens: Option<u64>) -> Self {
-        self.output_tokens = output_tokens;
-        self.output_tokens_details = match thinking_tokens {
-            Some(thinking_tokens) => Some(Details { thinking_tokens }),
-            None => None,
+impl Serialize for Usage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let top = self.top();
+        let shown = Shown {
+            input_tokens: top.input,
+            cache_creation_input_tokens: top.cache_write_5m + top.cache_write_1h,
+            cache_read_input_tokens: top.cache_read,
+            cache_creation: CacheCreation::of(&top),
+            output_tokens: top.output,
+            output_tokens_details: self.details(),
+            server_tool_use: self.server_tools,
+            service_tier: self.service_tier,
+            inference_geo: self.inference_geo,
+            speed: self.speed,
+            iterations: self.iterations(),
         };
-        self
+        shown.serialize(serializer)
     }
+}
 
-    /// As it stands when a stream begins: little has been written, and nothing is known of thinking.
-    pub(super) fn at_start(&self) -> Self {
-        self.after(0)
-    }
-
-    /// What is billed, by the model that it ran on.
-    pub(crate) fn lines(&self, model: &str) -> Vec<(String, TokenCounts)> {
-        let tokens = TokenCounts {
-            input: self.input_tokens,
-            cache_write_5m: self.cache_creation.ephemeral_5m_input_tokens,
-            cache_write_1h: self.cache_creation.ephemeral_1h_input_tokens,
-            cache_read: self.cache_read_input_tokens,
-            output: self.output_tokens,
-            web_searches: 0,
-        };
-        vec![(model.to_owned(), tokens)]
-    }
-
-    /// As it stands when so many tokens of output are out.
-    pub(super) fn after(&self, output_tokens: u64) -> Self {
-        self.clone().with_output(output_tokens.clamp(self.output_tokens.min(1), self.output_tokens), None)
-    }
-
-    pub(super) const fn delta(&self) -> DeltaUsage {
-        DeltaUsage {
-            input_tokens: self.input_tokens,
-            cache_creation_input_tokens: self.cache_creation_input_tokens,
-            cache_read_input_tokens: self.cache_read_input_tokens,
-            output_tokens: self.output_tokens,
-            output_tokens_details: self.output_tokens_details,
-        }
-    }
+#[derive(Serialize)]
+struct Shown {
+    input_tokens: u64,
+    cache_creation_input_tokens: u64,
+    cache_read_input_tokens: u64,
+    cache_creation: CacheCreation,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens_details: Option<Details>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_tool_use: Option<ServerTools>,
+    service_tier: &'static str,
+    inference_geo: &'static str,
+    speed: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iterations: Option<Vec<Iteration>>,
 }

@@ -115,6 +115,10 @@ impl Model {
         self.line
     }
 
+    pub(crate) const fn max_input_tokens(&self) -> u64 {
+        self.max_input_tokens
+    }
+
     pub(crate) const fn max_tokens(&self) -> Option<u64> {
         self.max_tokens
     }

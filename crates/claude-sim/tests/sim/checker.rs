@@ -33,7 +33,7 @@ pub(crate) fn events(body: &[u8]) -> Result<Vec<Event>, String> {
 /// Checks the grammar, and puts the message together as an SDK does.
 pub(crate) fn assemble(events: &[Event]) -> Result<Value, String> {
     let mut message = Value::Null;
-    let mut open: Option<(usize, String)> = None;
+    let mut open: Option<Open> = None;
     let mut ended = false;
     let mut stopped = false;
     for event in events {
@@ -51,37 +51,42 @@ pub(crate) fn assemble(events: &[Event]) -> Result<Value, String> {
                 }
             }
             "content_block_start" if open.is_none() && !ended => {
+                let block = &data["content_block"];
+                if block["type"] == "fallback" {
+                    message["model"] = block["to"]["model"].clone();
+                }
                 let content = message["content"].as_array_mut().ok_or("no content")?;
                 if data["index"] != content.len() {
                     return unexpected();
                 }
-                open = Some((content.len(), String::new()));
-                content.push(data["content_block"].clone());
+                open = Some(Open { index: content.len(), ..Open::default() });
+                content.push(block.clone());
             }
             "content_block_delta" => {
-                let Some((index, input)) = &mut open else { return unexpected() };
-                if data["index"] != *index {
+                let Some(open) = &mut open else { return unexpected() };
+                if data["index"] != open.index {
                     return unexpected();
                 }
-                apply(&mut message["content"][*index], &data["delta"], input)?;
+                open.apply(&mut message["content"][open.index], &data["delta"])?;
             }
             "content_block_stop" => {
-                let Some((index, input)) = open.take() else { return unexpected() };
-                if data["index"] != index {
+                let Some(open) = open.take() else { return unexpected() };
+                if data["index"] != open.index {
                     return unexpected();
                 }
-                let block = &mut message["content"][index];
-                if block["type"] == "tool_use" {
-                    let input = if input.is_empty() { "{}" } else { &input };
-                    block["input"] = serde_json::from_str(input).map_err(|error| error.to_string())?;
-                }
+                open.close(&mut message["content"][open.index])?;
             }
             "message_delta" if open.is_none() => {
-                ended = true;
-                for (name, value) in data["delta"].as_object().ok_or("no delta")? {
+                let delta = data["delta"].as_object().ok_or("no delta")?;
+                if ended && delta["stop_reason"].is_null() {
+                    return unexpected();
+                }
+                ended |= !delta["stop_reason"].is_null();
+                for (name, value) in delta {
                     message[name] = value.clone();
                 }
-                for (name, value) in data["usage"].as_object().ok_or("no usage")? {
+                let usage = data["usage"].as_object().ok_or("no usage")?;
+                for (name, value) in usage.iter().filter(|(_, value)| !value.is_null()) {
                     message["usage"][name] = value.clone();
                 }
             }
@@ -92,27 +97,94 @@ pub(crate) fn assemble(events: &[Event]) -> Result<Value, String> {
     if stopped { Ok(message) } else { Err("no message_stop".to_owned()) }
 }
 
-fn apply(block: &mut Value, delta: &Value, input: &mut String) -> Result<(), String> {
-    let wrong = || format!("{delta} in {block}");
-    let field = match (block["type"].as_str(), delta["type"].as_str()) {
-        (Some("text"), Some("text_delta")) => "text",
-        (Some("thinking"), Some("thinking_delta")) => "thinking",
-        (Some("thinking"), Some("signature_delta")) => {
-            if block["signature"] != "" {
-                return Err(wrong());
+/// A block that has begun.
+#[derive(Default)]
+struct Open {
+    index: usize,
+    input: String,
+    /// It has had a delta of a kind that comes once, and last.
+    closed: bool,
+}
+
+const CALLS: [&str; 3] = ["tool_use", "server_tool_use", "mcp_tool_use"];
+
+impl Open {
+    fn apply(&mut self, block: &mut Value, delta: &Value) -> Result<(), String> {
+        let wrong = || format!("{delta} in {block}");
+        let kind = block["type"].as_str().ok_or_else(wrong)?.to_owned();
+        if self.closed {
+            return Err(wrong());
+        }
+        let field = match (kind.as_str(), delta["type"].as_str().ok_or_else(wrong)?) {
+            ("text", "text_delta") => "text",
+            ("thinking", "thinking_delta") => "thinking",
+            ("thinking", "signature_delta") => {
+                block["signature"] = delta["signature"].clone();
+                self.closed = true;
+                return Ok(());
             }
-            block["signature"] = delta["signature"].clone();
-            return Ok(());
+            ("text", "citations_delta") => {
+                let citations = block["citations"].as_array_mut();
+                citations.ok_or("citations where none were announced")?.push(delta["citation"].clone());
+                return Ok(());
+            }
+            ("compaction", "compaction_delta") => {
+                for field in ["content", "encrypted_content"] {
+                    block[field] = delta[field].clone();
+                }
+                return Ok(());
+            }
+            (call, "input_json_delta") if CALLS.contains(&call) => {
+                self.input.push_str(delta["partial_json"].as_str().ok_or_else(wrong)?);
+                return Ok(());
+            }
+            _ => return Err(wrong()),
+        };
+        let piece = delta[field].as_str().ok_or_else(wrong)?;
+        let text = block[field].as_str().ok_or_else(wrong)?;
+        block[field] = format!("{text}{piece}").into();
+        Ok(())
+    }
+
+    fn close(&self, block: &mut Value) -> Result<(), String> {
+        let kind = block["type"].as_str().ok_or("no type")?.to_owned();
+        if CALLS.contains(&kind.as_str()) {
+            let input = if self.input.is_empty() { "{}" } else { &self.input };
+            block["input"] = serde_json::from_str(input).map_err(|error| error.to_string())?;
         }
-        (Some("tool_use"), Some("input_json_delta")) => {
-            input.push_str(delta["partial_json"].as_str().ok_or_else(wrong)?);
-            return Ok(());
+        if kind == "thinking" && !self.closed {
+            return Err("thinking without a signature".into());
         }
-        _ => return Err(wrong()),
+        Ok(())
+    }
+}
+
+/// Checks that the counts of a usage agree with each other.
+pub(crate) fn check_usage(usage: &Value) -> Result<(), String> {
+    let count = |value: &Value| value.as_u64().ok_or_else(|| format!("no count: {value} in {usage}"));
+    let written = |value: &Value| {
+        let split = &value["cache_creation"];
+        let sum = count(&split["ephemeral_5m_input_tokens"])? + count(&split["ephemeral_1h_input_tokens"])?;
+        if sum == count(&value["cache_creation_input_tokens"])? {
+            Ok(())
+        } else {
+            Err(format!("the split is not the sum: {value}"))
+        }
     };
-    let piece = delta[field].as_str().ok_or_else(wrong)?;
-    let text = block[field].as_str().ok_or_else(wrong)?;
-    block[field] = format!("{text}{piece}").into();
+    written(usage)?;
+    let Some(iterations) = usage["iterations"].as_array() else { return Ok(()) };
+    let has_fallback = iterations.iter().any(|iteration| iteration["type"] == "fallback_message");
+    let serving = if has_fallback { "fallback_message" } else { "message" };
+    for field in ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"] {
+        let mut sum = 0;
+        for iteration in iterations.iter().filter(|iteration| iteration["type"] == serving) {
+            sum += count(&iteration[field])?;
+            written(iteration)?;
+        }
+        if sum != count(&usage[field])? {
+            return Err(format!("{field} of the iterations is {sum}: {usage}"));
+        }
+    }
     Ok(())
 }
 
@@ -124,6 +196,32 @@ fn the_checker_finds_faults() {
     let text = event("content_block_delta", r#","index":0,"delta":{"type":"text_delta","text":"a"}"#);
     let end = event("content_block_stop", r#","index":0"#);
     let delta = event("message_delta", r#","delta":{"stop_reason":"end_turn"},"usage":{}"#);
+    let told =
+        event("message_delta", r#","delta":{"stop_reason":null},"usage":{"output_tokens":3,"x":null}"#);
+    let cited = event(
+        "content_block_start",
+        r#","index":0,"content_block":{"type":"text","text":"","citations":[]}"#,
+    );
+    let cite = event("content_block_delta", r#","index":0,"delta":{"type":"citations_delta","citation":7}"#);
+    let input =
+        event("content_block_delta", r#","index":0,"delta":{"type":"input_json_delta","partial_json":"{"}"#);
+    let call = event("content_block_start", r#","index":0,"content_block":{"type":"server_tool_use"}"#);
+    let thinking = event(
+        "content_block_start",
+        r#","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}"#,
+    );
+    let signature =
+        event("content_block_delta", r#","index":0,"delta":{"type":"signature_delta","signature":"s"}"#);
+    let fallback = event(
+        "content_block_start",
+        r#","index":0,"content_block":{"type":"fallback","to":{"model":"other"}}"#,
+    );
+    let compaction = event("content_block_start", r#","index":0,"content_block":{"type":"compaction"}"#);
+    let compact = |summary: &str| {
+        let delta = format!(r#","index":0,"delta":{{"type":"compaction_delta","content":"{summary}"}}"#);
+        event("content_block_delta", &delta)
+    };
+    let (first, second) = (compact("a"), compact("b"));
     let stop = event("message_stop", "");
     let check = |parts: &[&String]| {
         let stream: String = parts.iter().map(|part| part.as_str()).collect();
@@ -131,6 +229,16 @@ fn the_checker_finds_faults() {
     };
     let good = check(&[&start, &block, &text, &text, &end, &delta, &stop]).unwrap();
     assert_eq!(good["content"][0]["text"], "aa");
+    let good =
+        check(&[&start, &told, &cited, &text, &cite, &cite, &end, &told, &delta, &delta, &stop]).unwrap();
+    assert_eq!(
+        (&good["content"][0]["citations"], &good["usage"]),
+        (&json!([7, 7]), &json!({"output_tokens": 3}))
+    );
+    let good = check(&[&start, &fallback, &end, &delta, &stop]).unwrap();
+    assert_eq!(good["model"], "other");
+    let good = check(&[&start, &compaction, &first, &second, &end, &delta, &stop]).unwrap();
+    assert_eq!(good["content"][0]["content"], "b");
     for bad in [
         &[&block, &text, &end, &delta, &stop][..],
         &[&start, &text, &delta, &stop],
@@ -141,6 +249,14 @@ fn the_checker_finds_faults() {
         &[&start, &start, &delta, &stop],
         &[&start, &delta, &block, &end, &stop],
         &[&start, &delta, &stop, &stop],
+        &[&start, &block, &told, &end, &delta, &stop],
+        &[&start, &told, &stop],
+        &[&start, &delta, &told, &stop],
+        &[&start, &block, &cite, &end, &delta, &stop],
+        &[&start, &fallback, &text, &end, &delta, &stop],
+        &[&start, &call, &input, &end, &delta, &stop],
+        &[&start, &thinking, &end, &delta, &stop],
+        &[&start, &thinking, &signature, &signature, &end, &delta, &stop],
     ] {
         check(bad).unwrap_err();
     }

@@ -181,9 +181,18 @@ async fn after_results_a_tool_is_called_only_by_force() {
     // A given text is an answer without tools.
     simulator.script([Reply::text("no")]);
     assert_eq!(kinds(&message(&simulator, &json!({"tools": weather()})).await), ["text"]);
-    // Nor are tools called that the server runs.
-    let server = json!({"tools": [{"type": "web_search_20260209", "name": "web_search"}]});
-    assert_eq!(kinds(&message(&simulator, &server).await), ["text"]);
+    // Tools that the server runs are used first, and once; those that it only defines are the client's to run.
+    let server = json!([
+        {"type": "web_search_20260209", "name": "web_search"},
+        {"type": "bash_20250124", "name": "bash"},
+    ]);
+    let used = message(&simulator, &json!({"tools": server})).await;
+    assert_eq!(kinds(&used), ["server_tool_use", "web_search_tool_result", "text"]);
+    assert_eq!(used["content"][1]["tool_use_id"], used["content"][0]["id"]);
+    let results = json!({"tools": server, "messages": results});
+    assert_eq!(kinds(&message(&simulator, &results).await), ["text"]);
+    let none = json!({"tools": server, "tool_choice": {"type": "none"}});
+    assert_eq!(kinds(&message(&simulator, &none).await), ["text"]);
     // A call that does not fit is left out.
     let small = json!({"tools": weather(), "max_tokens": 3, "tool_choice": {"type": "any"}});
     let cut = message(&simulator, &small).await;

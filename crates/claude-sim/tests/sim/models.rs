@@ -87,10 +87,10 @@ async fn bad_pages() {
 
 #[tokio::test]
 async fn a_catalogue_of_ones_own() {
-    let model = Model::new("mine").with_alias("my-alias").with_max_tokens(5).with_max_input_tokens(9);
+    let model = Model::new("mine").with_alias("my-alias").with_max_tokens(5).with_max_input_tokens(90);
     assert_eq!(model.id(), "mine");
     let simulator = Simulator::builder().with_models([model]).build();
     assert_eq!(ids(&fetch(&simulator, "/v1/models").await), ["mine"]);
-    assert_eq!(fetch(&simulator, "/v1/models/mine").await["max_input_tokens"], 9);
+    assert_eq!(fetch(&simulator, "/v1/models/mine").await["max_input_tokens"], 90);
     assert_eq!(message(&simulator, &json!({"model": "my-alias", "max_tokens": 5})).await["model"], "mine");
 }

@@ -86,7 +86,20 @@ async fn pieces_are_of_the_documented_kinds() {
     let inputs = deltas(&called, "input_json_delta");
     assert!(inputs.len() > 1);
     assert_eq!(inputs[0]["partial_json"], "");
-    assert_eq!(called.iter().filter(|event| event.name == "ping").count(), 1);
+    let first_start = called.iter().position(|event| event.name == "content_block_start").unwrap();
+    assert_eq!(called[first_start + 1].name, "ping");
+}
+
+#[tokio::test]
+async fn pings_come_between_events_too() {
+    let simulator = Simulator::new();
+    let events = stream(&simulator, &json!({"max_tokens": 4096, "thinking": {"type": "adaptive"}})).await;
+    let mut pings = events.iter().filter(|event| event.name == "ping").count();
+    for _ in 0..40 {
+        pings += stream(&simulator, &json!({})).await.iter().filter(|event| event.name == "ping").count();
+    }
+    assert!(pings > 45, "{pings}");
+    assert_eq!(events[1].name, "content_block_start", "none before content");
 }
 
 #[tokio::test]

@@ -1,0 +1,264 @@
+//! Every kind of reply, whole and as a stream.
+
+use claude_sim::{Block, NamedReply, RefusalCategory, Reply, Simulator, StopReason};
+use http::Request;
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::checker::{Event, assemble, check_usage, events};
+use crate::support::{ask, body, full, message, post, send};
+
+const MAX_TOKENS: u64 = 4_096;
+
+fn request(kind: &NamedReply, stream: bool) -> Request<Full<bytes::Bytes>> {
+    let mut fields = kind.fields.clone();
+    fields["stream"] = json!(stream);
+    fields["max_tokens"] = json!(MAX_TOKENS);
+    let mut request = post("/v1/messages").header("x-sim-reply", kind.name);
+    for beta in kind.betas {
+        request = request.header("anthropic-beta", *beta);
+    }
+    full(request, body(&fields).to_string())
+}
+
+async fn both(kind: &NamedReply, seed: u64) -> (Value, Vec<Event>) {
+    let simulator = || Simulator::builder().with_seed(seed).build();
+    let whole = send(&simulator(), request(kind, false)).await;
+    assert_eq!(whole.status, 200, "{}: {:?}", kind.name, whole.body);
+    let stream = send(&simulator(), request(kind, true)).await;
+    (whole.json(), events(&stream.body).unwrap())
+}
+
+#[tokio::test]
+async fn a_stream_assembles_to_the_whole_answer_and_its_usage_is_sound() {
+    for kind in Reply::every_kind() {
+        for seed in 0..20 {
+            let (whole, events) = both(&kind, seed).await;
+            assert_eq!(assemble(&events).unwrap(), whole, "{}", kind.name);
+            check_usage(&whole["usage"]).unwrap();
+            assert!(whole["usage"]["output_tokens"].as_u64().unwrap() <= MAX_TOKENS);
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_that_the_types_have_is_there() {
+    let mut blocks = Vec::new();
+    let mut stops = Vec::new();
+    let mut deltas = Vec::new();
+    for kind in Reply::every_kind() {
+        let (whole, events) = both(&kind, 1).await;
+        blocks.extend(whole["content"].as_array().unwrap().iter().map(|block| block["type"].to_string()));
+        stops.push(whole["stop_reason"].to_string());
+        deltas.extend(events.iter().map(|event| event.data["delta"]["type"].to_string()));
+    }
+    let expect = |seen: &[String], names: &[&str]| {
+        for name in names {
+            assert!(seen.contains(&format!("\"{name}\"")), "{name}");
+        }
+    };
+    expect(
+        &blocks,
+        &[
+            "text",
+            "thinking",
+            "redacted_thinking",
+            "tool_use",
+            "server_tool_use",
+            "web_search_tool_result",
+            "web_fetch_tool_result",
+            "code_execution_tool_result",
+            "bash_code_execution_tool_result",
+            "text_editor_code_execution_tool_result",
+            "tool_search_tool_result",
+            "container_upload",
+            "mcp_tool_use",
+            "mcp_tool_result",
+            "advisor_tool_result",
+            "compaction",
+            "fallback",
+        ],
+    );
+    expect(
+        &stops,
+        &[
+            "end_turn",
+            "tool_use",
+            "max_tokens",
+            "stop_sequence",
+            "pause_turn",
+            "refusal",
+            "model_context_window_exceeded",
+            "compaction",
+        ],
+    );
+    expect(
+        &deltas,
+        &[
+            "text_delta",
+            "thinking_delta",
+            "signature_delta",
+            "input_json_delta",
+            "citations_delta",
+            "compaction_delta",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn names_are_known_and_unique() {
+    let mut names: Vec<_> = Reply::every_kind().iter().map(|kind| kind.name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+
+    let simulator = Simulator::new();
+    simulator.script([Reply::text("scripted")]);
+    let request = full(post("/v1/messages").header("x-sim-reply", "nobody"), body(&json!({})).to_string());
+    let answer = send(&simulator, request).await;
+    assert_eq!(answer.status, 400);
+    let said = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(said.starts_with("x-sim-reply: ") && said.contains("web_search"), "{said}");
+    let request = full(post("/v1/messages").header("x-sim-reply", "refusal"), body(&json!({})).to_string());
+    assert_eq!(send(&simulator, request).await.json()["stop_reason"], "refusal");
+    assert_eq!(simulator.scripted(), 1, "the header comes before the script and leaves it alone");
+}
+
+#[tokio::test]
+async fn the_input_grows_with_a_result() {
+    let search = Reply::every_kind().into_iter().find(|kind| kind.name == "web_search").unwrap();
+    let (_, events) = both(&search, 3).await;
+    let start = &events[0].data["message"]["usage"];
+    assert!(start.get("server_tool_use").is_none());
+    let delta = &events[events.len() - 2].data["usage"];
+    assert!(delta["input_tokens"].as_u64() > start["input_tokens"].as_u64().map(|input| 3 * input));
+    assert_eq!(delta["server_tool_use"], json!({"web_fetch_requests": 0, "web_search_requests": 1}));
+
+    let told = Reply::every_kind().into_iter().find(|kind| kind.name == "several_message_deltas").unwrap();
+    let (_, events) = both(&told, 3).await;
+    let inputs: Vec<_> = events
+        .iter()
+        .filter(|event| event.name == "message_delta")
+        .map(|event| event.data["usage"]["input_tokens"].as_u64().unwrap())
+        .collect();
+    assert_eq!(inputs.len(), 3);
+    assert!(inputs[0] < inputs[1] && inputs[1] == inputs[2], "{inputs:?}");
+}
+
+#[tokio::test]
+async fn compaction_lowers_what_was_read_and_keeps_it_on_the_bill() {
+    let simulator = Simulator::new();
+    simulator.script([Reply::of([Block::compaction("short"), Block::text("on")]).with_cache_read(55_096)]);
+    let usage = message(&simulator, &json!({})).await["usage"].clone();
+    assert_eq!(usage["cache_read_input_tokens"], 0);
+    let kinds: Vec<_> = usage["iterations"].as_array().unwrap().iter().map(|it| &it["type"]).collect();
+    assert_eq!(kinds, ["compaction", "message"]);
+    assert_eq!(usage["iterations"][0]["cache_read_input_tokens"], 55_096);
+    let bill = simulator.bill();
+    assert_eq!((bill.len(), bill[0].tokens.cache_read), (1, 55_096));
+    let outputs: u64 =
+        (0..2).map(|index| usage["iterations"][index]["output_tokens"].as_u64().unwrap()).sum();
+    assert_eq!(bill[0].tokens.output, outputs);
+}
+
+#[tokio::test]
+async fn advice_is_billed_at_the_advisors_name() {
+    let simulator = Simulator::new();
+    simulator.script([Reply::of([Block::advice("claude-fable-5-2", "Mind the gap."), Block::text("on")])]);
+    let usage = message(&simulator, &json!({})).await["usage"].clone();
+    let advisor = &usage["iterations"][1];
+    assert_eq!(
+        (&advisor["type"], &advisor["model"]),
+        (&json!("advisor_message"), &json!("claude-fable-5-2"))
+    );
+    let bill = simulator.bill();
+    assert_eq!(bill.len(), 2);
+    for line in &bill {
+        let expected = if line.item.model == "claude-fable-5-2" { advisor } else { &usage };
+        assert_eq!(
+            json!([line.tokens.input, line.tokens.output]),
+            json!([expected["input_tokens"], expected["output_tokens"]])
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_fallback_serves_and_both_attempts_are_billed() {
+    let simulator = Simulator::new();
+    let fallback = Block::fallback("claude-sonnet-5-5", None);
+    simulator.script([Reply::of([Block::text("I"), fallback, Block::text("on")]).with_cache_written(70, 30)]);
+    let whole = message(&simulator, &json!({})).await;
+    assert_eq!(whole["model"], "claude-sonnet-5-5");
+    assert_eq!(whole["content"][1]["from"]["model"], "claude-opus-5-5");
+    check_usage(&whole["usage"]).unwrap();
+    let models: Vec<_> = simulator.bill().into_iter().map(|line| line.item.model).collect();
+    assert_eq!(models, ["claude-opus-5-5", "claude-sonnet-5-5"]);
+}
+
+#[tokio::test]
+async fn refusals_before_output_are_free_but_for_some_categories() {
+    for (reply, billed) in [
+        (Reply::refusal(None), false),
+        (Reply::refusal(Some(RefusalCategory::Cyber)), false),
+        (Reply::refusal(Some(RefusalCategory::GeneralHarms)), false),
+        (Reply::refusal(Some(RefusalCategory::Bio)), true),
+        (Reply::refusal(Some(RefusalCategory::FrontierLlm)), true),
+        (Reply::refusal(Some(RefusalCategory::ReasoningExtraction)), true),
+        (Reply::text("I").stopping_with(StopReason::Refusal(Some(RefusalCategory::Cyber))), true),
+    ] {
+        for stream in [false, true] {
+            let simulator = Simulator::new();
+            simulator.script([reply.clone()]);
+            let answer = send(&simulator, ask(&json!({"stream": stream}))).await;
+            assert_eq!(answer.status, 200);
+            assert_eq!(!simulator.bill().is_empty(), billed, "{reply:?}");
+        }
+    }
+    let simulator = Simulator::new();
+    simulator.script([Reply::refusal(Some(RefusalCategory::Bio)), Reply::refusal(None)]);
+    let refused = message(&simulator, &json!({})).await;
+    assert_eq!((&refused["content"], &refused["stop_details"]["category"]), (&json!([]), &json!("bio")));
+    assert!(refused["usage"]["input_tokens"].as_u64().unwrap() > 0);
+    let refused = message(&simulator, &json!({})).await;
+    assert_eq!(refused["stop_details"], json!({"type": "refusal", "category": null, "explanation": null}));
+}
+
+#[tokio::test]
+async fn what_a_broken_off_stream_used_grows_event_by_event() {
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    for kind in Reply::every_kind() {
+        let mut before = 0;
+        let mut last = (0, 0);
+        for length in 1.. {
+            let simulator = Simulator::builder().with_seed(5).build();
+            let mut response = simulator.clone().oneshot(request(&kind, true)).await.unwrap().into_body();
+            let mut ended = false;
+            for _ in 0..length {
+                ended |= response.frame().await.is_none();
+            }
+            drop(response);
+            let bill = simulator.bill();
+            let sum = |count: fn(&claude_sim::TokenCounts) -> u64| -> u64 {
+                bill.iter().map(|line| count(&line.tokens)).sum()
+            };
+            let output = sum(|tokens| tokens.output);
+            let input = sum(|tokens| tokens.input + tokens.cache_read + tokens.cache_write_5m);
+            assert!(output >= last.0 && input >= last.1, "{}: {output} {input} after {last:?}", kind.name);
+            assert!(output <= last.0 + 40 || last.0 == 0, "{}: {output} after {last:?}", kind.name);
+            last = (output, input);
+            if ended {
+                break;
+            }
+            before += 1;
+        }
+        assert!(before > 2, "{}", kind.name);
+        let (whole, _) = both(&kind, 5).await;
+        if whole["usage"]["iterations"].is_null() && !kind.name.starts_with("refusal") {
+            assert_eq!(json!(last.0), whole["usage"]["output_tokens"], "{}", kind.name);
+            assert_eq!(json!(last.1), whole["usage"]["input_tokens"], "{}", kind.name);
+        }
+    }
+}
