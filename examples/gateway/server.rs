@@ -8,7 +8,8 @@ use axum::extract::Request;
 use axum::serve::ListenerExt;
 use claude_tower::client::HyperClient;
 use claude_tower::config::Config;
-use claude_tower::stack::StackBuilder;
+use claude_tower::errors::{ErrorLayer, TracingReporter};
+use claude_tower::stack::{Slot, StackBuilder};
 use claude_tower::upstream::UpstreamLayer;
 use tokio::net::TcpListener;
 use tower::{Layer, service_fn};
@@ -24,7 +25,9 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot listen on {}: {error}", config.gateway.listen))?;
     let address = listener.local_addr()?;
     let target = Target::choose(&config.gateway).await?;
-    let stack = StackBuilder::new().build(HyperClient::new(&target.client(&config.client))?);
+    let errors = ErrorLayer::observe().with_reporter(TracingReporter::new());
+    let client = HyperClient::new(&target.client(&config.client))?;
+    let stack = StackBuilder::new().layer(Slot::Errors, errors).build(client);
     let upstream = UpstreamLayer::new(target.uri.clone())?.layer(stack);
     let gateway = Gateway { upstream, access_log: config.gateway.access_log };
     // No router: axum's gives the answer to a HEAD request a length that it does not have.

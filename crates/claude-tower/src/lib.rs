@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `client` | HTTP clients: hyper-util's and reqwest's, with proxies and certificates |
 //! | [`config`] | settings from a TOML file and the environment |
+//! | [`errors`] | what went wrong: one taxonomy, one typed error, reports |
 //! | [`stack`] | layers in the one order in which they work together |
 //! | [`upstream`] | requests that are sent on to another host |
 //! | [`wire`] | the ground floor: bodies, facts, meters, what travels with a call |
@@ -14,7 +15,8 @@
 //! | --- | --- | --- |
 //! | `hyper-util` | `client::HyperClient` | yes |
 //! | `reqwest` | `client::ReqwestClient`; conversions of reqwest's body | no |
-//! | `axum` | conversions of axum's body | no |
+//! | `axum` | conversions of axum's body; errors as axum's responses | no |
+//! | `sentry` | `errors::report::SentryReporter` | no |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -24,6 +26,7 @@ pub mod config;
 pub mod stack;
 pub mod upstream;
 
+pub use claude_errors as errors;
 pub use claude_wire as wire;
 
 /// The README's code is a test.

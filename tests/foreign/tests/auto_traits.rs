@@ -10,7 +10,7 @@ use std::future::Ready;
 use std::path::Path;
 
 use bytes::Bytes;
-use claude_tower::{client, config, stack, upstream};
+use claude_tower::{client, config, errors, stack, upstream};
 use claude_wire::{Body, BoxError, ErrorBody, body, call, facts, headers, meter, sse, usage};
 use http::{Request, Response};
 use http_body_util::Full;
@@ -113,6 +113,22 @@ fn names() -> Vec<&'static str> {
         config::Proxy,
         config::ProxyUrl,
         config::TlsConfig,
+        errors::Blame,
+        errors::Classification,
+        errors::Error,
+        errors::ErrorKind,
+        errors::ErrorLayer<errors::Typed>,
+        errors::Messages,
+        errors::Observe,
+        errors::Retry,
+        errors::Typed,
+        errors::observe::ObserveErrors<Inner>,
+        errors::report::MetricsReporter,
+        errors::report::Report<'static>,
+        errors::report::SentryReporter,
+        errors::report::TracingReporter,
+        errors::typed::ResponseBody<Full<Bytes>>,
+        errors::typed::TypedErrors<Inner>,
         stack::Slot,
         stack::Stack,
         stack::StackBuilder,
@@ -125,6 +141,8 @@ fn names() -> Vec<&'static str> {
         body::ResponseFuture<Future>,
         client::HyperFuture,
         client::ReqwestFuture,
+        errors::observe::ResponseFuture<Future>,
+        errors::typed::ResponseFuture<Future, Body>,
         upstream::ResponseFuture<Future>,
     );
     names
@@ -143,6 +161,8 @@ fn futures_go_where_their_task_goes() {
     future_is_send::<body::ConvertBody<stack::Stack>>();
     future_is_send::<body::IntoBody<client::HyperClient, Body>>();
     future_is_send::<upstream::Upstream<client::HyperClient>>();
+    future_is_send::<errors::typed::TypedErrors<client::HyperClient>>();
+    future_is_send::<errors::observe::ObserveErrors<client::ReqwestClient>>();
     is_send(Body::buffered(Full::<Bytes>::default(), body::DEFAULT_BUFFER_CAP));
     is_send(http_body_util::BodyExt::collect(Body::empty()));
 }
@@ -152,7 +172,7 @@ fn futures_go_where_their_task_goes() {
 fn no_public_type_is_left_out() {
     let checked: BTreeSet<_> = names().into_iter().map(last_name).collect();
     let mut declared = BTreeSet::new();
-    for folder in ["claude-wire/src", "claude-tower/src"] {
+    for folder in ["claude-wire/src", "claude-errors/src", "claude-tower/src"] {
         declare(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates").join(folder), &mut declared);
     }
     assert!(declared.contains("Attempt") && declared.contains("HyperFuture"), "{declared:?}");

@@ -194,9 +194,25 @@ impl Write for ProxyStream {
 }
 
 /// A connection took longer than `client.connect_timeout`: name, TCP, proxy and TLS together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no connection within {0:?}")]
-pub struct ConnectTimeout(pub Duration);
+#[derive(Debug, thiserror::Error)]
+#[error("no connection within {limit:?}")]
+pub struct ConnectTimeout {
+    limit: Duration,
+    /// Says `TimedOut` to those who do not know this type.
+    source: io::Error,
+}
+
+impl ConnectTimeout {
+    fn new(limit: Duration) -> Self {
+        Self { limit, source: io::ErrorKind::TimedOut.into() }
+    }
+
+    /// The limit that was passed.
+    #[must_use]
+    pub const fn limit(&self) -> Duration {
+        self.limit
+    }
+}
 
 /// Puts a time limit on the whole of another connector.
 #[derive(Clone, Debug)]
@@ -225,7 +241,7 @@ where
         Box::pin(async move {
             match tokio::time::timeout(timeout, connecting).await {
                 Ok(connected) => connected.map_err(Into::into),
-                Err(_) => Err(ConnectTimeout(timeout).into()),
+                Err(_) => Err(ConnectTimeout::new(timeout).into()),
             }
         })
     }

@@ -34,7 +34,7 @@ fn is_connect_timeout(adapter: Adapter, error: &BoxError) -> bool {
             use claude_tower::client::ConnectTimeout;
             chain(&**error)
                 .filter_map(|error| error.downcast_ref::<ConnectTimeout>())
-                .any(|timeout| timeout.0 == SHORT)
+                .any(|timeout| timeout.limit() == SHORT)
         }
         // reqwest has its own limit and its own words.
         #[cfg(feature = "reqwest")]
