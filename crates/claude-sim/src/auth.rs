@@ -74,6 +74,14 @@ impl Owner {
         &self.name
     }
 
+    pub(crate) fn organization(&self) -> &str {
+        &self.organization
+    }
+
+    pub(crate) fn workspace(&self) -> &str {
+        &self.workspace
+    }
+
     /// What the use of a model by this owner is billed as.
     pub(crate) fn bill_item(&self, model: &str, usage: &Usage) -> BillItem {
         BillItem {

@@ -1,9 +1,11 @@
 //! Building a simulator.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use crate::auth::Key;
+use crate::limits::{Hidden, Limits};
 use crate::log::{DEFAULT_LOG_BODY_BYTES, DEFAULT_LOG_ENTRIES};
 use crate::messages::Reply;
 use crate::models::Model;
@@ -24,6 +26,10 @@ pub struct Builder {
     pub(crate) frame_bytes: Option<NonZeroUsize>,
     pub(crate) date: SystemTime,
     pub(crate) still: bool,
+    pub(crate) limits: Limits,
+    pub(crate) organization_limits: BTreeMap<String, Limits>,
+    pub(crate) workspace_limits: BTreeMap<String, Limits>,
+    pub(crate) hidden: Option<Hidden>,
     pub(crate) failed_streams_billed: bool,
     pub(crate) lost_answers_billed: bool,
     pub(crate) log_entries: usize,
@@ -41,6 +47,10 @@ impl Default for Builder {
             frame_bytes: None,
             date: SystemTime::UNIX_EPOCH + Duration::from_secs(DEFAULT_DATE),
             still: false,
+            limits: Limits::none(),
+            organization_limits: BTreeMap::new(),
+            workspace_limits: BTreeMap::new(),
+            hidden: None,
             failed_streams_billed: true,
             lost_answers_billed: true,
             log_entries: DEFAULT_LOG_ENTRIES,
@@ -100,6 +110,31 @@ impl Builder {
     /// and waits go on with tokio's clock all the same.
     pub const fn with_still_date(mut self) -> Self {
         self.still = true;
+        self
+    }
+
+    /// The limits of every organisation that has none of its own; [`Limits::none`] if nothing is said.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The limits of one organisation.
+    pub fn with_organization_limits(mut self, id: impl Into<String>, limits: Limits) -> Self {
+        self.organization_limits.insert(id.into(), limits);
+        self
+    }
+
+    /// Limits of one workspace. Those of its organisation hold as well. As in the API, the default workspace
+    /// cannot have any: limits for [`DEFAULT_WORKSPACE`](crate::DEFAULT_WORKSPACE) do nothing.
+    pub fn with_workspace_limits(mut self, id: impl Into<String>, limits: Limits) -> Self {
+        self.workspace_limits.insert(id.into(), limits);
+        self
+    }
+
+    /// How limits are enforced where the API's documents leave it open; [`Hidden::of_seed`] if nothing is said.
+    pub const fn with_hidden(mut self, hidden: Hidden) -> Self {
+        self.hidden = Some(hidden);
         self
     }
 

@@ -25,7 +25,19 @@ impl Clock {
 
     /// The date of answers.
     pub(crate) fn date(&self) -> SystemTime {
-        let elapsed = if self.still { Duration::ZERO } else { self.elapsed() };
+        self.dated(if self.still { Duration::ZERO } else { self.elapsed() })
+    }
+
+    /// The date of an instant that is not before now, rounded up to whole seconds.
+    pub(crate) fn date_at(&self, at: Duration) -> SystemTime {
+        let past = if self.still { self.elapsed() } else { Duration::ZERO };
+        let date = self.dated(at.saturating_sub(past));
+        let fraction = date.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |date| date.subsec_nanos());
+        let rest = if fraction == 0 { 0 } else { 1_000_000_000 - fraction };
+        date.checked_add(Duration::from_nanos(rest.into())).unwrap_or(date)
+    }
+
+    fn dated(&self, elapsed: Duration) -> SystemTime {
         self.date.checked_add(elapsed).unwrap_or(self.date)
     }
 }

@@ -1,7 +1,7 @@
 //! Errors in the API's own shape.
 
 use http::header::ALLOW;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::answer::Answer;
@@ -16,11 +16,13 @@ pub(crate) struct ApiError {
     code: Option<&'static str>,
     /// The method that would have been right.
     allow: Option<&'static str>,
+    /// What else its answer says in headers.
+    headers: Option<Box<HeaderMap>>,
 }
 
 impl ApiError {
     const fn new(status: StatusCode, kind: &'static str, message: String) -> Self {
-        Self { status, kind, message, code: None, allow: None }
+        Self { status, kind, message, code: None, allow: None, headers: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -46,6 +48,15 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
     }
 
+    pub(crate) const fn rate_limited(message: String) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", message)
+    }
+
+    pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = Some(Box::new(headers));
+        self
+    }
+
     pub(crate) const fn with_code(mut self, code: &'static str) -> Self {
         self.code = Some(code);
         self
@@ -64,6 +75,9 @@ impl ApiError {
         let mut answer = Answer::json(&body).with_status(self.status);
         if let Some(allow) = self.allow {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(headers) = self.headers {
+            answer.headers_mut().extend(*headers);
         }
         answer
     }

@@ -23,6 +23,7 @@ impl Execution {
 
     /// So much has been used by now, in all.
     pub(crate) fn progress(&mut self, usage: Usage) {
+        self.admission.charge(&usage);
         self.usage = usage;
     }
 
@@ -53,6 +54,7 @@ impl Execution {
 
 impl Drop for Execution {
     fn drop(&mut self) {
+        self.admission.charge(&self.usage);
         if self.free {
             return;
         }

@@ -112,6 +112,7 @@ pub use bill::{BillItem, BillLine, TokenCounts};
 pub use body::SimBody;
 pub use builder::Builder;
 pub use future::ResponseFuture;
+pub use limits::{Burst, ClassLimits, Hidden, LimitClass, Limits};
 pub use log::{DEFAULT_LOG_BODY_BYTES, DEFAULT_LOG_ENTRIES, REDACTED, SeenRequest};
 pub use messages::{Block, Citation, MAX_GENERATED_BYTES, NamedReply, RefusalCategory, Reply, StopReason};
 pub use models::Model;

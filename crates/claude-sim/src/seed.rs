@@ -8,11 +8,23 @@ pub(crate) enum Purpose {
     RequestId,
     Content,
     Stream,
+    Hidden,
+    Estimate,
 }
 
 /// The random stream of one purpose for one request.
 pub(crate) fn rng(seed: u64, number: u64, purpose: Purpose) -> Rng {
     Rng::with_seed(mix(seed ^ mix(number ^ mix(purpose as u64 + 1))))
+}
+
+/// The random stream of one purpose for requests with this body, however often they come. Only the beginning
+/// of a body and its length count.
+pub(crate) fn rng_of(seed: u64, body: &[u8], purpose: Purpose) -> Rng {
+    const BEGINNING: usize = 4_096;
+    let beginning = &body[..body.len().min(BEGINNING)];
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
+    let hash = beginning.chunks(8).fold(body.len() as u64, |hash, bytes| mix(hash ^ number(bytes)));
+    rng(seed, hash, purpose)
 }
 
 /// The finaliser of `SplitMix64`: neighbouring numbers become unrelated seeds.

@@ -14,6 +14,7 @@ use crate::bill::{Bill, BillLine};
 use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::in_flight::{InFlight, InFlightGuard};
+use crate::limits::{Buckets, Hidden, Limits};
 use crate::log::{Log, SeenRequest};
 use crate::messages::Reply;
 use crate::models::Catalogue;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     keys: Mutex<KeyRing>,
     log: Mutex<Log>,
     bill: Mutex<Bill>,
+    buckets: Mutex<Buckets>,
     reply: Reply,
     script: Mutex<VecDeque<Reply>>,
 }
@@ -65,6 +67,12 @@ impl Simulator {
             keys: Mutex::new(KeyRing::new(builder.keys, builder.accept_any_key)),
             log: Mutex::new(Log::new(builder.log_entries, builder.log_body_bytes)),
             bill: Mutex::default(),
+            buckets: Mutex::new(Buckets::new(
+                builder.hidden.unwrap_or_else(|| Hidden::of_seed(builder.seed)),
+                builder.limits,
+                builder.organization_limits,
+                builder.workspace_limits,
+            )),
             reply: builder.reply,
             script: Mutex::default(),
         };
@@ -123,6 +131,31 @@ impl Simulator {
         lock(&self.shared.bill).lines()
     }
 
+    /// How limits are enforced where the API's documents leave it open.
+    #[must_use]
+    pub fn hidden(&self) -> Hidden {
+        self.shared.buckets().hidden()
+    }
+
+    /// From now on, these are the limits of every organisation that has none of its own. What buckets hold stays,
+    /// as far as it fits.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.buckets().set_limits(limits, self.shared.clock.elapsed());
+    }
+
+    /// From now on, these are the limits of this organisation.
+    pub fn set_organization_limits(&self, id: impl Into<String>, limits: Limits) {
+        let now = self.shared.clock.elapsed();
+        self.shared.buckets().set_organization_limits(id.into(), limits, now);
+    }
+
+    /// From now on, these are the limits of this workspace. The default workspace cannot have any, as
+    /// [`Builder::with_workspace_limits`] says.
+    pub fn set_workspace_limits(&self, id: impl Into<String>, limits: Limits) {
+        let now = self.shared.clock.elapsed();
+        self.shared.buckets().set_workspace_limits(id.into(), limits, now);
+    }
+
     /// How many requests are being answered: from the first poll of the future to the end, or the drop, of the
     /// response body.
     #[must_use]
@@ -177,6 +210,10 @@ impl Shared {
 
     pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
         lock(&self.log)
+    }
+
+    pub(crate) fn buckets(&self) -> MutexGuard<'_, Buckets> {
+        lock(&self.buckets)
     }
 
     pub(crate) fn bill(&self) -> MutexGuard<'_, Bill> {

@@ -90,8 +90,9 @@ fn named_reply(headers: &HeaderMap) -> Result<Option<Reply>, ApiError> {
 pub(crate) fn count_tokens(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;
     let input_tokens = request::count(&body, &call.head.headers, &shared.models)?;
+    let limits = limits::admit_count(shared, call.owner)?;
     let mut answer = Answer::json(&Count { input_tokens });
-    limits::show_count_tokens(answer.headers_mut(), shared.clock.date());
+    answer.headers_mut().extend(limits);
     Ok(answer)
 }
 

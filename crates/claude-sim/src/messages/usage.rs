@@ -187,6 +187,18 @@ impl Usage {
         lines
     }
 
+    /// What counts against the limits of the model that was asked: the input and the output of all runs, whoever
+    /// ran them.
+    pub(crate) fn limited(&self, cache_reads_count: bool) -> (u64, u64) {
+        let mut sum = TokenCounts::default();
+        for run in self.settled() {
+            sum += run.tokens;
+        }
+        let written = sum.input.saturating_add(sum.cache_write_5m).saturating_add(sum.cache_write_1h);
+        let read = if cache_reads_count { sum.cache_read } else { 0 };
+        (written.saturating_add(read), sum.output)
+    }
+
     pub(super) fn delta(&self) -> DeltaUsage {
         let top = self.top();
         DeltaUsage {

@@ -90,6 +90,7 @@ pub(super) fn models() -> Vec<Model> {
         max_tokens: row.output,
         shows_geo: row.geo,
         fast: row.fast,
+        limit_class: None,
     };
     ROWS.iter().map(model).collect()
 }

@@ -5,6 +5,8 @@ mod endpoint;
 
 use serde::Serialize;
 
+use crate::limits::LimitClass;
+
 pub(crate) use endpoint::{list, retrieve};
 
 /// A model that the simulator knows.
@@ -24,6 +26,8 @@ pub struct Model {
     /// Whether `usage` says where it ran.
     shows_geo: bool,
     fast: FastMode,
+    /// `None` if its id decides.
+    limit_class: Option<LimitClass>,
 }
 
 /// A line of models.
@@ -73,6 +77,7 @@ impl Model {
             max_tokens: Some(128_000),
             shows_geo: true,
             fast: FastMode::Refused,
+            limit_class: None,
             id,
         }
     }
@@ -105,14 +110,22 @@ impl Model {
         self
     }
 
+    /// With which models it shares its limits. If nothing is said, models that are not in the
+    /// [`catalogue`](Self::catalogue) share them with none.
+    #[must_use]
+    pub fn with_limit_class(mut self, class: LimitClass) -> Self {
+        self.limit_class = Some(class);
+        self
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    pub(crate) const fn line(&self) -> Option<Line> {
-        self.line
+    pub(crate) fn limit_class(&self) -> LimitClass {
+        self.limit_class.clone().unwrap_or_else(|| LimitClass::of_model(&self.id))
     }
 
     pub(crate) const fn max_input_tokens(&self) -> u64 {

@@ -10,6 +10,7 @@ mod encoding;
 mod errors;
 mod fuzz;
 mod kinds;
+mod load;
 mod log;
 mod messages;
 mod models;
