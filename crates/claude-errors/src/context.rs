@@ -20,8 +20,8 @@ pub(crate) struct Context {
     call: Call,
     /// The request's own attempt: the only one, unless a layer below makes others.
     attempt: Attempt,
-    /// Whether somebody above makes the attempts, so that this is about one of them.
-    below_attempts: bool,
+    /// How many attempts the call had by then. Those are not about this request.
+    made_above: u32,
     facts: RequestFacts,
     /// Whether a good answer ends in a way that is known: `POST /v1/messages`.
     is_message: bool,
@@ -38,12 +38,12 @@ impl Context {
                 call
             }
         };
-        let below_attempts = Attempt::find(request.extensions()).is_some();
+        let made_above = call.attempts_begun();
         let attempt = Attempt::of(request, CLOCK);
         let facts = facts(request);
         let is_message = facts.endpoint() == Endpoint::Messages && request.method() == Method::POST;
         let settings = Arc::clone(settings);
-        Self { settings, call, attempt, below_attempts, facts, is_message }
+        Self { settings, call, attempt, made_above, facts, is_message }
     }
 
     pub(crate) const fn is_message(&self) -> bool {
@@ -52,16 +52,19 @@ impl Context {
 
     /// Whether the attempt that failed was sent.
     pub(crate) fn sent(&self) -> Option<bool> {
-        let attempts = if self.below_attempts { Vec::new() } else { self.call.attempts() };
-        Some(attempts.last().unwrap_or(&self.attempt).is_sent())
+        Some(self.attempts_below().last().unwrap_or(&self.attempt).is_sent())
+    }
+
+    /// The attempts that layers below have made of this request.
+    fn attempts_below(&self) -> Vec<Attempt> {
+        let mut attempts = self.call.attempts();
+        attempts.retain(|attempt| attempt.number() >= self.made_above);
+        attempts
     }
 
     /// Whether an attempt before the one that failed may have been executed.
     pub(crate) fn earlier_maybe_executed(&self) -> bool {
-        if self.below_attempts {
-            return false;
-        }
-        let attempts = self.call.attempts();
+        let attempts = self.attempts_below();
         let earlier = attempts.len().saturating_sub(1);
         attempts[..earlier].iter().any(|attempt| {
             attempt.outcome().map_or_else(|| attempt.is_sent(), |outcome| outcome.maybe_executed)

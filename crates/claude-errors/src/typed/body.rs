@@ -50,14 +50,15 @@ impl<B> ResponseBody<B>
 where
     B: HttpBody<Data = Bytes>,
 {
-    /// Messages are metered, to see whether they end well; of anything else that is not known.
+    /// Messages and streams are metered, to see whether they end well; of anything else that is not known.
     pub(super) fn of_answer(response: Response<B>, context: Context) -> Response<Self> {
-        if !context.is_message() {
+        let is_message = context.is_message();
+        if !is_message && Meter::kind(response.headers()) != Kind::Events {
             return response.map(|body| Self::new(Inner::Plain { body }, None, context));
         }
         let (response, meter) = Meter::attach(response);
         let end = Arc::new(End::default());
-        meter.subscribe(Ear(Arc::clone(&end)));
+        meter.subscribe(Ear { end: Arc::clone(&end), is_message });
         response.map(|body| {
             let mut body = Self::new(Inner::Metered { body }, Some(end), context);
             // One that is at its end from the start is never polled.
@@ -169,16 +170,20 @@ impl End {
     }
 }
 
-struct Ear(Arc<End>);
+struct Ear {
+    end: Arc<End>,
+    /// How other streams end is not known.
+    is_message: bool,
+}
 
 impl Subscriber for Ear {
     fn on_end(&mut self, reading: &Reading) -> Option<EndFuture> {
         let bad = match (&reading.ending, &reading.error, reading.kind) {
             (_, Some(said), Kind::Events) => Some(Bad::Event(said.clone())),
-            (Some(Ending::Cut), ..) => Some(Bad::Cut),
+            (Some(Ending::Cut), ..) if self.is_message => Some(Bad::Cut),
             _ => None,
         };
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = bad;
+        *self.end.0.lock().unwrap_or_else(PoisonError::into_inner) = bad;
         None
     }
 }

@@ -107,7 +107,7 @@ impl Meter {
     where
         B: HttpBody<Data = Bytes>,
     {
-        let kind = kind_of(response.headers());
+        let kind = Self::kind(response.headers());
         Self::attach_as(response, kind)
     }
 
@@ -127,6 +127,23 @@ impl Meter {
         response.extensions_mut().insert(meter.clone());
         let eye = Eye::new(meter.clone(), kind, coding_of(response.headers()));
         (response.map(|body| MeteredBody::scanned(body, eye)), meter)
+    }
+
+    /// The kind of body that a response's content type promises.
+    #[must_use]
+    pub fn kind(headers: &HeaderMap) -> Kind {
+        let content_type =
+            headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match media_type.as_str() {
+            "text/event-stream" => Kind::Events,
+            "application/json" => Kind::Json,
+            "application/x-jsonl" | "application/jsonl" | "application/x-ndjson" | "application/ndjson" => {
+                Kind::BatchResults
+            }
+            _ if media_type.ends_with("+json") => Kind::Json,
+            _ => Kind::Other,
+        }
     }
 
     /// The meter of a response, if it has one.
@@ -235,21 +252,6 @@ impl fmt::Debug for Meter {
 enum Changed {
     Yes,
     No,
-}
-
-/// The kind of body that a response's content type promises.
-fn kind_of(headers: &HeaderMap) -> Kind {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match media_type.as_str() {
-        "text/event-stream" => Kind::Events,
-        "application/json" => Kind::Json,
-        "application/x-jsonl" | "application/jsonl" | "application/x-ndjson" | "application/ndjson" => {
-            Kind::BatchResults
-        }
-        _ if media_type.ends_with("+json") => Kind::Json,
-        _ => Kind::Other,
-    }
 }
 
 /// The content coding that hides the body, if there is one.
