@@ -84,6 +84,13 @@ impl Bill {
         *sum += tokens;
     }
 
+    /// Empties the bill.
+    pub(crate) fn take(&mut self) -> Vec<BillLine> {
+        let lines = self.lines();
+        self.lines.clear();
+        lines
+    }
+
     pub(crate) fn lines(&self) -> Vec<BillLine> {
         let line = |(item, &(requests, tokens)): (&BillItem, &(u64, TokenCounts))| BillLine {
             item: item.clone(),

@@ -84,6 +84,7 @@
 //!   are not checked.
 //! * Tokens are estimated from bytes, two for every seven.
 
+mod admin;
 mod answer;
 mod auth;
 mod bill;

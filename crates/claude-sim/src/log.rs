@@ -170,6 +170,11 @@ impl Log {
         self.entries.iter().cloned().collect()
     }
 
+    /// Empties the log. Numbers go on.
+    pub(crate) fn take(&mut self) -> Vec<SeenRequest> {
+        std::mem::take(&mut self.entries).into()
+    }
+
     pub(crate) const fn arrived(&self) -> u64 {
         self.arrived
     }

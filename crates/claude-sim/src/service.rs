@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use crate::admin;
 use crate::answer::Answer;
 use crate::auth::Owner;
 use crate::body::SimBody;
@@ -48,6 +49,9 @@ where
     B::Error: Into<BoxError>,
 {
     let (head, body) = request.into_parts();
+    if admin::is_meant(&head) {
+        return admin::respond(shared, &head, body).await;
+    }
     let Arrival { number, request_id, in_flight } = shared.arrive(&head);
     let received = receive(body).await?;
 

@@ -131,6 +131,27 @@ impl Simulator {
         lock(&self.shared.bill).lines()
     }
 
+    /// The lines of the bill of the key with this name.
+    #[must_use]
+    pub fn bill_of(&self, key: &str) -> Vec<BillLine> {
+        let mut lines = self.bill();
+        lines.retain(|line| line.item.key == key);
+        lines
+    }
+
+    /// Takes the bill away: it is empty from now on. What is still running comes onto the next one.
+    #[expect(clippy::must_use_candidate, reason = "it may be taken to be thrown away")]
+    pub fn take_bill(&self) -> Vec<BillLine> {
+        self.shared.bill().take()
+    }
+
+    /// Takes the log away: it is empty from now on. Numbers go on, and requests that are still being answered
+    /// stay as they are.
+    #[expect(clippy::must_use_candidate, reason = "it may be taken to be thrown away")]
+    pub fn take_requests(&self) -> Vec<SeenRequest> {
+        self.shared.log().take()
+    }
+
     /// How limits are enforced where the API's documents leave it open.
     #[must_use]
     pub fn hidden(&self) -> Hidden {

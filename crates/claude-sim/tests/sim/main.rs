@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy.toml allows it")]
 
+mod admin;
 mod auth;
 mod bill;
 mod checker;

@@ -1,0 +1,75 @@
+//! What a simulator tells by HTTP, to tests in other processes and languages.
+//!
+//! It asks for no key, and what comes in here is neither logged nor counted. Answers are JSON:
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /_sim/bill` | `lines`, as [`Simulator::bill`](crate::Simulator::bill) gives them; `?key=` for one key |
+//! | `DELETE /_sim/bill` | the same, and the bill is empty from now on |
+//! | `GET /_sim/requests` | `requests`, as [`Simulator::requests`](crate::Simulator::requests) gives them |
+//! | `DELETE /_sim/requests` | the same, and the log is empty from now on |
+//! | `GET /_sim/hidden` | how limits are enforced, as [`Simulator::hidden`](crate::Simulator::hidden) says |
+//!
+//! Times are milliseconds since the simulator was built. Bodies are text, with U+FFFD for what is not UTF-8.
+
+mod shapes;
+
+use std::sync::Arc;
+
+use claude_wire::BoxError;
+use http::request::Parts;
+use http::{Method, Response};
+use http_body::Body;
+
+use crate::answer::Answer;
+use crate::body::SimBody;
+use crate::encoding::Coding;
+use crate::errors::ApiError;
+use crate::receive::{Received, receive};
+use crate::simulator::Shared;
+
+/// Where the API has nothing.
+const PREFIX: &str = "/_sim/";
+
+/// Whether a request is for the simulator itself.
+pub(crate) fn is_meant(head: &Parts) -> bool {
+    head.uri.path().starts_with(PREFIX)
+}
+
+pub(crate) async fn respond<B>(
+    shared: &Arc<Shared>,
+    head: &Parts,
+    body: B,
+) -> Result<Response<SimBody>, BoxError>
+where
+    B: Body<Data = bytes::Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let answer = match receive(body).await? {
+        Received::TooLarge => Err(ApiError::too_large()),
+        Received::Whole(_) => route(shared, head),
+    };
+    let answer = answer.unwrap_or_else(|error| error.into_answer(""));
+    Ok(answer.into_response(Coding::accepted(&head.headers)))
+}
+
+fn route(shared: &Shared, head: &Parts) -> Result<Answer, ApiError> {
+    let path = head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    match (path, &head.method) {
+        ("bill", &Method::GET) => Ok(shapes::bill(shared.bill().lines(), asked_key(head).as_deref())),
+        ("bill", &Method::DELETE) => Ok(shapes::bill(shared.bill().take(), None)),
+        ("requests", &Method::GET) => Ok(shapes::requests(&shared.log().entries())),
+        ("requests", &Method::DELETE) => Ok(shapes::requests(&shared.log().take())),
+        ("bill" | "requests", _) => Err(ApiError::method_not_allowed("GET, DELETE")),
+        ("hidden", &Method::GET) => Ok(shapes::hidden(&shared.buckets().hidden())),
+        ("hidden", _) => Err(ApiError::method_not_allowed("GET")),
+        _ => Err(ApiError::not_found("Not Found")),
+    }
+}
+
+/// The name of the key whose lines are asked for.
+fn asked_key(head: &Parts) -> Option<String> {
+    let query = head.uri.query().unwrap_or_default();
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find_map(|(name, value)| (name == "key").then(|| value.into_owned()))
+}
