@@ -366,10 +366,10 @@ async fn of_the_simulated_api() {
         };
         asked.extend([
             with(json!({})),
-            with(json!({"thinking": {"type": "enabled", "budget_tokens": 1024}})),
+            with(json!({"model": "claude-opus-4-5", "thinking": {"type": "enabled", "budget_tokens": 1024}})),
             with(json!({"thinking": {"type": "adaptive", "display": "omitted"}})),
             with(json!({"tools": tools})),
-            with(json!({"tools": tools, "tool_choice": {"type": "any"}})),
+            with(json!({"model": "claude-haiku-5-5", "tools": tools, "tool_choice": {"type": "any"}})),
             with(json!({"stop_sequences": ["und"]})),
             with(json!({"max_tokens": 1})),
             with(json!({"model": "no-such-model"})),

@@ -22,6 +22,7 @@ pub struct Builder {
     pub(crate) keys: Vec<Key>,
     pub(crate) accept_any_key: bool,
     pub(crate) models: Vec<Model>,
+    pub(crate) betas: Vec<String>,
     pub(crate) reply: Reply,
     pub(crate) frame_bytes: Option<NonZeroUsize>,
     pub(crate) date: SystemTime,
@@ -43,6 +44,7 @@ impl Default for Builder {
             keys: Vec::new(),
             accept_any_key: false,
             models: Model::catalogue(),
+            betas: Vec::new(),
             reply: Reply::default(),
             frame_bytes: None,
             date: SystemTime::UNIX_EPOCH + Duration::from_secs(DEFAULT_DATE),
@@ -82,6 +84,12 @@ impl Builder {
     /// The models that exist, in the order in which they are listed, instead of [`Model::catalogue`].
     pub fn with_models(mut self, models: impl IntoIterator<Item = Model>) -> Self {
         self.models = models.into_iter().collect();
+        self
+    }
+
+    /// Accepts another value of `anthropic-beta`. Any that the API of 2026-11-22 does not know is a 400.
+    pub fn with_beta(mut self, name: impl Into<String>) -> Self {
+        self.betas.push(name.into());
         self
     }
 

@@ -87,6 +87,7 @@
 mod admin;
 mod answer;
 mod auth;
+mod betas;
 mod bill;
 mod body;
 mod builder;

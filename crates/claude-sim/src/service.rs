@@ -112,6 +112,7 @@ fn route(
     }
     let owner = authenticated?;
     check_version(&head.headers)?;
+    shared.betas.check(&head.headers)?;
     check_encoding(&head.headers)?;
     endpoint(shared, &Call { number, head, body, owner: &owner })
 }

@@ -10,6 +10,7 @@ use http::request::Parts;
 use tokio::net::ToSocketAddrs;
 
 use crate::auth::{Key, KeyRing};
+use crate::betas::Betas;
 use crate::bill::{Bill, BillLine};
 use crate::builder::Builder;
 use crate::clock::Clock;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) frame_bytes: Option<NonZeroUsize>,
     pub(crate) models: Catalogue,
+    pub(crate) betas: Betas,
     pub(crate) in_flight: InFlight,
     pub(crate) failed_streams_billed: bool,
     pub(crate) lost_answers_billed: bool,
@@ -61,6 +63,7 @@ impl Simulator {
             clock: Clock::start(builder.date, builder.still),
             frame_bytes: builder.frame_bytes,
             models: Catalogue::new(builder.models),
+            betas: Betas::new(builder.betas),
             in_flight: InFlight::default(),
             failed_streams_billed: builder.failed_streams_billed,
             lost_answers_billed: builder.lost_answers_billed,

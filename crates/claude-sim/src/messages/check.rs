@@ -20,6 +20,9 @@ pub(super) struct Conversation {
     pub(super) brings_results: bool,
     /// Whether the model is in the middle of its turn: after results, or after what it said itself.
     pub(super) goes_on: bool,
+    /// Whether the last message is the beginning of an answer, for the model to go on with. A turn that was paused
+    /// is none: it ends in the work of the server's tools.
+    pub(super) prefills: bool,
 }
 
 pub(super) fn conversation(messages: &Value, version: &Version) -> Result<Conversation, ApiError> {
@@ -31,7 +34,8 @@ pub(super) fn conversation(messages: &Value, version: &Version) -> Result<Conver
         }
         _ => {}
     }
-    let mut conversation = Conversation { excerpt: String::new(), brings_results: false, goes_on: false };
+    let mut conversation =
+        Conversation { excerpt: String::new(), brings_results: false, goes_on: false, prefills: false };
     for (index, message) in messages.iter().enumerate() {
         let at = format!("messages.{index}");
         let message = fields::object(message, &at)?;
@@ -41,22 +45,38 @@ pub(super) fn conversation(messages: &Value, version: &Version) -> Result<Conver
             return Err(fields::wrong(&fields::path(&at, "role"), complaint));
         }
         let content = fields::required(message, &at, "content")?;
-        let mut said = Said { text: None, brings_results: false };
+        let mut said = Said { text: None, brings_results: false, last: "text" };
         said.read(content, &fields::path(&at, "content"), role, version)?;
         if let (Some(text), "user") = (said.text, role) {
             conversation.excerpt = text.chars().take(MAX_EXCERPT_CHARS).collect();
         }
         conversation.brings_results = said.brings_results;
         conversation.goes_on = said.brings_results || role == "assistant";
+        conversation.prefills = role == "assistant" && !is_work_of_the_server(said.last);
     }
     replay::check_thinking(messages)?;
     Ok(conversation)
+}
+
+/// The system prompt: a text, or blocks of text.
+pub(super) fn system(body: &Object) -> Result<(), ApiError> {
+    let Some(system) = fields::optional(body, "system").filter(|system| !system.is_string()) else {
+        return Ok(());
+    };
+    for (index, block) in fields::list(system, "system")?.iter().enumerate() {
+        let at = format!("system.{index}");
+        let block = fields::object(block, &at)?;
+        fields::string(fields::required(block, &at, "text")?, &fields::path(&at, "text"))?;
+    }
+    Ok(())
 }
 
 /// What one message says.
 struct Said<'a> {
     text: Option<&'a str>,
     brings_results: bool,
+    /// The kind of its last block.
+    last: &'a str,
 }
 
 impl<'a> Said<'a> {
@@ -72,6 +92,7 @@ impl<'a> Said<'a> {
             if version.strict {
                 check_strictly(block, kind, role, &at)?;
             }
+            self.last = kind;
             match kind {
                 "text" => {
                     let text = fields::required(block, &at, "text")?;
@@ -83,6 +104,10 @@ impl<'a> Said<'a> {
         }
         Ok(())
     }
+}
+
+fn is_work_of_the_server(kind: &str) -> bool {
+    matches!(kind, "server_tool_use" | "mcp_tool_use" | "compaction") || kind.ends_with("_tool_result")
 }
 
 /// What version 2026-10-21 no longer takes.

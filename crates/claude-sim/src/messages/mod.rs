@@ -13,6 +13,7 @@ mod message;
 mod replay;
 mod reply;
 mod request;
+mod sampling;
 mod schema;
 mod seal;
 mod server_tool;
@@ -38,6 +39,8 @@ use crate::seed::{self, Purpose};
 use crate::service::Call;
 use crate::simulator::Shared;
 
+use request::Asked;
+
 pub use block::Block;
 pub use citation::Citation;
 pub use kinds::NamedReply;
@@ -50,7 +53,7 @@ pub(crate) use usage::Usage;
 
 pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;
-    let asked = request::Asked::read(&body, &call.head.headers, &shared.models)?;
+    let asked = Asked::read(&body, &call.head.headers, &shared.models, request::Purpose::Answer)?;
     let admission = Admission::of(shared, call, asked.model, asked.speed, asked.input_tokens)?;
     let mut rng = seed::rng(shared.seed, call.number, Purpose::Content);
     let reply = match named_reply(&call.head.headers)? {
@@ -89,9 +92,9 @@ fn named_reply(headers: &HeaderMap) -> Result<Option<Reply>, ApiError> {
 
 pub(crate) fn count_tokens(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;
-    let input_tokens = request::count(&body, &call.head.headers, &shared.models)?;
+    let asked = Asked::read(&body, &call.head.headers, &shared.models, request::Purpose::Count)?;
     let limits = limits::admit_count(shared, call.owner)?;
-    let mut answer = Answer::json(&Count { input_tokens });
+    let mut answer = Answer::json(&Count { input_tokens: asked.input_tokens });
     answer.headers_mut().extend(limits);
     Ok(answer)
 }

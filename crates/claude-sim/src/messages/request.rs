@@ -7,15 +7,12 @@ use super::check::{self, Conversation};
 use super::fields::{self, Object};
 use super::reply::CacheCounts;
 use super::thinking::Thinking;
-use super::tokens;
 use super::tools::Tools;
 use super::usage::Usage;
+use super::{sampling, tokens};
 use crate::bill::TokenCounts;
 use crate::errors::ApiError;
 use crate::models::{Catalogue, FastMode, Model};
-
-/// The fields that version 2026-10-21 refuses, even at their defaults.
-const SAMPLING: [&str; 3] = ["temperature", "top_p", "top_k"];
 
 pub(super) struct Asked<'a> {
     /// The model as it was asked for, which may be an alias.
@@ -46,13 +43,12 @@ pub(super) fn parse(body: &[u8]) -> Result<Object, ApiError> {
     }
 }
 
-/// What `count_tokens` answers.
-pub(super) fn count(body: &Object, headers: &HeaderMap, models: &Catalogue) -> Result<u64, ApiError> {
-    let name = model_name(body)?;
-    check::conversation(fields::required(body, "", "messages")?, &Version::of(headers))?;
-    check_sampling(body, &Version::of(headers))?;
-    callable(models, name)?;
-    Ok(tokens::of_input(body))
+/// What a request is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Answer,
+    /// The limits on tokens are not looked at.
+    Count,
 }
 
 impl<'a> Asked<'a> {
@@ -60,26 +56,43 @@ impl<'a> Asked<'a> {
         body: &'a Object,
         headers: &HeaderMap,
         models: &'a Catalogue,
+        purpose: Purpose,
     ) -> Result<Self, ApiError> {
         let version = Version::of(headers);
         let name = model_name(body)?;
-        let max_tokens = fields::count(fields::required(body, "", "max_tokens")?, "max_tokens")?;
+        let max_tokens = match purpose {
+            Purpose::Answer => Some(fields::count(fields::required(body, "", "max_tokens")?, "max_tokens")?),
+            Purpose::Count => None,
+        };
         let conversation = check::conversation(fields::required(body, "", "messages")?, &version)?;
+        check::system(body)?;
         let stream =
             fields::optional(body, "stream").map_or(Ok(false), |it| fields::boolean(it, "stream"))?;
-        check_sampling(body, &version)?;
-        let thinking = Thinking::read(body, max_tokens)?;
+        let model = callable(models, name)?;
+        let rules = model.rules();
+        sampling::check(body, &version, rules)?;
+        let thinking = Thinking::read(body, max_tokens, rules)?;
         let tools = Tools::read(body)?;
         let stop_sequences = stop_sequences(body)?;
+        if tools.is_forced() && !rules.forced_tools {
+            let complaint = "type \"tool\" and \"any\" are not supported for this model.";
+            return Err(fields::wrong("tool_choice", complaint));
+        }
         if thinking.is_on() && tools.is_forced() {
             let complaint = "Thinking may not be enabled when tool_choice forces tool use.";
             return Err(ApiError::invalid(complaint));
         }
-        if max_tokens == 0 && (stream || thinking.is_on() || tools.is_forced()) {
+        if conversation.prefills && !rules.prefill {
+            return Err(ApiError::invalid(
+                "This model does not support assistant message prefill. \
+                 The conversation must end with a user message.",
+            ));
+        }
+        if max_tokens == Some(0) && (stream || thinking.is_on() || tools.is_forced()) {
             let complaint = "0 does not go with stream, thinking or a forced tool_choice";
             return Err(fields::wrong("max_tokens", complaint));
         }
-        let model = callable(models, name)?;
+        let max_tokens = max_tokens.unwrap_or(0);
         if let Some(most) = model.max_tokens().filter(|&most| max_tokens > most) {
             let complaint = format!(
                 "{max_tokens} > {most}, which is the maximum allowed number of output tokens for {}",
@@ -89,7 +102,7 @@ impl<'a> Asked<'a> {
         }
         let input_tokens = tokens::of_input(body);
         let context = model.max_input_tokens();
-        if input_tokens > context {
+        if input_tokens > context && purpose == Purpose::Answer {
             let complaint = format!("prompt is too long: {input_tokens} tokens > {context} maximum");
             return Err(ApiError::invalid(complaint));
         }
@@ -103,7 +116,7 @@ impl<'a> Asked<'a> {
             stop_sequences,
             conversation,
             input_tokens,
-            room: context - input_tokens,
+            room: context.saturating_sub(input_tokens),
             inference_geo: inference_geo(body, model)?,
             speed: speed(body, model)?,
         })
@@ -142,13 +155,6 @@ fn model_name(body: &Object) -> Result<&str, ApiError> {
 
 fn callable<'a>(models: &'a Catalogue, name: &str) -> Result<&'a Model, ApiError> {
     models.callable(name).ok_or_else(|| ApiError::not_found(format!("model: {name}")))
-}
-
-fn check_sampling(body: &Object, version: &Version) -> Result<(), ApiError> {
-    match SAMPLING.iter().find(|&&name| version.strict && fields::optional(body, name).is_some()) {
-        Some(name) => Err(fields::wrong(name, "not supported by anthropic-version 2026-10-21")),
-        None => Ok(()),
-    }
 }
 
 fn stop_sequences(body: &Object) -> Result<Vec<&str>, ApiError> {

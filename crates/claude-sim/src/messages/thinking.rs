@@ -2,6 +2,7 @@
 
 use super::fields::{self, Object};
 use crate::errors::ApiError;
+use crate::models::Rules;
 
 /// The least budget that the API takes.
 const MIN_BUDGET: u64 = 1_024;
@@ -17,14 +18,27 @@ pub(super) enum Thinking {
 }
 
 impl Thinking {
-    pub(super) fn read(body: &Object, max_tokens: u64) -> Result<Self, ApiError> {
+    /// `max_tokens` is none for a count.
+    pub(super) fn read(body: &Object, max_tokens: Option<u64>, rules: Rules) -> Result<Self, ApiError> {
         let Some(thinking) = fields::optional(body, "thinking") else {
             return Ok(Self::Off);
         };
         let thinking = fields::object(thinking, "thinking")?;
         match fields::string(fields::required(thinking, "thinking", "type")?, "thinking.type")? {
+            "disabled" if !rules.thoughtless => {
+                return Err(ApiError::invalid("\"thinking.type.disabled\" is not supported for this model."));
+            }
             "disabled" | "between_tools" => return Ok(Self::Off),
+            "adaptive" if !rules.adaptive => {
+                return Err(ApiError::invalid("adaptive thinking is not supported on this model"));
+            }
             "adaptive" => {}
+            "enabled" if !rules.budgets => {
+                return Err(ApiError::invalid(
+                    "\"thinking.type.enabled\" is not supported for this model. Use \"thinking.type.adaptive\" and \
+                     \"output_config.effort\" to control thinking behavior.",
+                ));
+            }
             "enabled" => {
                 let at = "thinking.enabled.budget_tokens";
                 let budget = fields::required(thinking, "thinking.enabled", "budget_tokens")?;
@@ -32,7 +46,7 @@ impl Thinking {
                 if budget < MIN_BUDGET {
                     return Err(fields::wrong(at, "Input should be greater than or equal to 1024"));
                 }
-                if budget >= max_tokens {
+                if max_tokens.is_some_and(|most| budget >= most) {
                     let complaint = "`max_tokens` must be greater than `thinking.budget_tokens`.";
                     return Err(ApiError::invalid(complaint));
                 }

@@ -2,12 +2,14 @@
 
 mod catalogue;
 mod endpoint;
+mod rules;
 
 use serde::Serialize;
 
 use crate::limits::LimitClass;
 
 pub(crate) use endpoint::{list, retrieve};
+pub(crate) use rules::Rules;
 
 /// A model that the simulator knows.
 #[derive(Clone, Debug)]
@@ -23,6 +25,9 @@ pub struct Model {
     retires: Option<String>,
     max_input_tokens: u64,
     max_tokens: Option<u64>,
+    /// A shorter prompt is not cached.
+    min_cached_tokens: u64,
+    rules: Rules,
     /// Whether `usage` says where it ran.
     shows_geo: bool,
     fast: FastMode,
@@ -61,8 +66,9 @@ pub(crate) enum FastMode {
 }
 
 impl Model {
-    /// An active model of no line, with a context of 1,000,000 tokens of which 128,000 may be output, and
-    /// without a fast mode.
+    /// An active model of no line, with a context of 1,000,000 tokens of which 128,000 may be output, a prompt
+    /// cache from 512 tokens on, and without a fast mode. It takes every kind of thinking, sampling, prefill and
+    /// forced tool use, as no single model of the API does.
     pub fn new(id: impl Into<String>) -> Self {
         let id = id.into();
         Self {
@@ -75,6 +81,8 @@ impl Model {
             retires: None,
             max_input_tokens: 1_000_000,
             max_tokens: Some(128_000),
+            min_cached_tokens: 512,
+            rules: Rules::LENIENT,
             shows_geo: true,
             fast: FastMode::Refused,
             limit_class: None,
@@ -118,6 +126,13 @@ impl Model {
         self
     }
 
+    /// The shortest prompt that is cached, in tokens.
+    #[must_use]
+    pub const fn with_min_cached_tokens(mut self, tokens: u64) -> Self {
+        self.min_cached_tokens = tokens;
+        self
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -134,6 +149,15 @@ impl Model {
 
     pub(crate) const fn max_tokens(&self) -> Option<u64> {
         self.max_tokens
+    }
+
+    #[allow(dead_code, reason = "its reader is on its way")]
+    pub(crate) const fn min_cached_tokens(&self) -> u64 {
+        self.min_cached_tokens
+    }
+
+    pub(crate) const fn rules(&self) -> Rules {
+        self.rules
     }
 
     pub(crate) const fn shows_geo(&self) -> bool {

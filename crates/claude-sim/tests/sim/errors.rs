@@ -65,22 +65,36 @@ async fn wrong_fields() {
         ),
         (json!({"thinking": {"type": "hard"}}), "thinking.type: Input should be"),
         (json!({"thinking": {"type": "adaptive", "display": 1}}), "thinking.display: Input should be"),
-        (json!({"thinking": {"type": "enabled"}}), "thinking.enabled.budget_tokens: Field required"),
-        (json!({"thinking": {"type": "enabled", "budget_tokens": 1024}}), "`max_tokens` must be greater"),
         (
-            json!({"thinking": {"type": "enabled", "budget_tokens": 7}}),
+            json!({"model": "claude-haiku-4-5", "thinking": {"type": "enabled"}}),
+            "thinking.enabled.budget_tokens: Field required",
+        ),
+        (
+            json!({"model": "claude-haiku-4-5", "thinking": {"type": "enabled", "budget_tokens": 1024}}),
+            "`max_tokens` must be greater",
+        ),
+        (
+            json!({"model": "claude-haiku-4-5", "thinking": {"type": "enabled", "budget_tokens": 7}}),
             "thinking.enabled.budget_tokens: Input",
         ),
         (json!({"tools": [{}]}), "tools.0.name: Field required"),
         (json!({"tools": [{"name": "x", "type": "custom"}]}), "tools.0.custom.input_schema: Field required"),
-        (json!({"tool_choice": {"type": "any"}}), "tool_choice: may only be specified"),
-        (json!({"tool_choice": {"type": "tool", "name": "x"}}), "Tool 'x' not found in provided tools"),
+        (
+            json!({"model": "claude-haiku-4-5", "tool_choice": {"type": "any"}}),
+            "tool_choice: may only be specified",
+        ),
+        (
+            json!({"model": "claude-haiku-4-5", "tool_choice": {"type": "tool", "name": "x"}}),
+            "Tool 'x' not found in provided tools",
+        ),
         (json!({"stop_sequences": [" "]}), "stop_sequences: each stop sequence must"),
         (json!({"inference_geo": "mars"}), "inference_geo: Input should be"),
         (json!({"inference_geo": "us", "model": "claude-haiku-4-5"}), "inference_geo: not supported"),
         (json!({"speed": "fast", "model": "claude-opus-4-7"}), "speed: 'fast' is not supported"),
         (json!({"temperature": 1.0}), "temperature: "),
         (json!({"top_k": 5}), "top_k: "),
+        (json!({"system": 7}), "system: Input should be a valid list"),
+        (json!({"system": [{"type": "text"}]}), "system.0.text: Field required"),
         (
             json!({"messages": [{"role": "assistant", "content": [{"type": "document"}]}]}),
             "messages.0.content.0: document blocks",
@@ -101,6 +115,7 @@ async fn the_older_version_takes_what_the_newer_refuses() {
         "messages": [
             {"role": "user", "content": [{"type": "text", "text": "x", "citations": [{}]}]},
             {"role": "assistant", "content": [{"type": "document"}]},
+            {"role": "user", "content": "y"},
         ],
     });
     let mut request = ask(&fields);

@@ -6,6 +6,7 @@ mod admin;
 mod auth;
 mod bill;
 mod checker;
+mod checks;
 mod determinism;
 mod encoding;
 mod errors;

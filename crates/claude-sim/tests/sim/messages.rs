@@ -3,7 +3,7 @@
 use claude_sim::{Reply, Simulator};
 use serde_json::{Value, json};
 
-use crate::support::{MODEL, ask, body, full, message, post, send, weather};
+use crate::support::{FORCED, MODEL, ask, body, full, message, post, send, weather};
 
 fn kinds(message: &Value) -> Vec<&str> {
     message["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect()
@@ -120,7 +120,7 @@ async fn the_first_stop_sequence_ends_the_text() {
 #[tokio::test]
 async fn thinking_comes_first_and_is_counted() {
     let simulator = Simulator::new();
-    let asked = json!({"max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 2048}});
+    let asked = json!({"model": "claude-opus-4-5", "max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 2048}});
     let shown = message(&simulator, &asked).await;
     assert_eq!(kinds(&shown), ["thinking", "text"]);
     let thinking = shown["usage"]["output_tokens_details"]["thinking_tokens"].as_u64().unwrap();
@@ -143,8 +143,9 @@ async fn thinking_comes_first_and_is_counted() {
 #[tokio::test]
 async fn tools_are_called_as_the_choice_allows() {
     let simulator = Simulator::new();
-    let ask =
-        async |choice: Value| message(&simulator, &json!({"tools": weather(), "tool_choice": choice})).await;
+    let ask = async |choice: Value| {
+        message(&simulator, &json!({"model": FORCED, "tools": weather(), "tool_choice": choice})).await
+    };
     for (choice, expected, reason) in [
         (json!(null), &["text", "tool_use"][..], "tool_use"),
         (json!({"type": "auto"}), &["text", "tool_use"], "tool_use"),
@@ -176,7 +177,8 @@ async fn after_results_a_tool_is_called_only_by_force() {
     ]);
     let after = message(&simulator, &json!({"tools": weather(), "messages": results})).await;
     assert_eq!(kinds(&after), ["text"]);
-    let forced = json!({"tools": weather(), "messages": results, "tool_choice": {"type": "any"}});
+    let forced =
+        json!({"model": FORCED, "tools": weather(), "messages": results, "tool_choice": {"type": "any"}});
     assert_eq!(kinds(&message(&simulator, &forced).await), ["tool_use"]);
     // A given text is an answer without tools.
     simulator.script([Reply::text("no")]);
@@ -194,7 +196,7 @@ async fn after_results_a_tool_is_called_only_by_force() {
     let none = json!({"tools": server, "tool_choice": {"type": "none"}});
     assert_eq!(kinds(&message(&simulator, &none).await), ["text"]);
     // A call that does not fit is left out.
-    let small = json!({"tools": weather(), "max_tokens": 3, "tool_choice": {"type": "any"}});
+    let small = json!({"model": FORCED, "tools": weather(), "max_tokens": 3, "tool_choice": {"type": "any"}});
     let cut = message(&simulator, &small).await;
     assert_eq!((kinds(&cut), &cut["stop_reason"]), (vec![], &json!("max_tokens")));
 }

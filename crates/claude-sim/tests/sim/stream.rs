@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::checker::{Event, assemble, events};
-use crate::support::{ask, message, send, weather};
+use crate::support::{FORCED, ask, message, send, weather};
 
 async fn stream(simulator: &Simulator, fields: &Value) -> Vec<Event> {
     let mut fields = fields.clone();
@@ -43,7 +43,7 @@ async fn a_stream_says_what_the_whole_message_says() {
         json!({"thinking": {"type": "adaptive"}}),
         json!({"thinking": {"type": "adaptive", "display": "omitted"}}),
         json!({"thinking": {"type": "adaptive"}, "tools": weather()}),
-        json!({"tools": weather(), "tool_choice": {"type": "any"}}),
+        json!({"model": FORCED, "tools": weather(), "tool_choice": {"type": "any"}}),
         json!({"tools": [{"name": "now", "input_schema": {"type": "object"}}]}),
         json!({"messages": [{"role": "user", "content": "\"\\\n\u{0}\u{2028}🦀"}]}),
     ] {
@@ -82,7 +82,9 @@ async fn pieces_are_of_the_documented_kinds() {
     let omitted = stream(&simulator, &json!({"thinking": {"type": "adaptive", "display": "omitted"}})).await;
     assert_eq!(deltas(&omitted, "thinking_delta").len(), 0);
     assert_eq!(deltas(&omitted, "signature_delta").len(), 1);
-    let called = stream(&simulator, &json!({"tools": weather(), "tool_choice": {"type": "any"}})).await;
+    let called =
+        stream(&simulator, &json!({"model": FORCED, "tools": weather(), "tool_choice": {"type": "any"}}))
+            .await;
     let inputs = deltas(&called, "input_json_delta");
     assert!(inputs.len() > 1);
     assert_eq!(inputs[0]["partial_json"], "");

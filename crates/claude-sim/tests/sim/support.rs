@@ -12,6 +12,9 @@ pub(crate) type TestResult = Result<(), Box<dyn std::error::Error + Send + Sync>
 
 pub(crate) const MODEL: &str = "claude-opus-5-5";
 
+/// A model that may be forced to use a tool.
+pub(crate) const FORCED: &str = "claude-haiku-5-5";
+
 /// A response, read to its end.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
