@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -22,6 +23,10 @@ const ORGANIZATION_HEADER: HeaderName = HeaderName::from_static("anthropic-organ
 const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("anthropic-workspace-id");
 
 /// A valid key, and to whom it belongs.
+///
+/// A request may name another workspace of the key's organisation in `anthropic-workspace-id`, one that any key
+/// belongs to: then its limits hold, and the bill names it. Another one is a 403. (Which keys the API lets choose
+/// is not documented, 2026-11-22.)
 #[derive(Clone)]
 pub struct Key {
     secret: String,
@@ -105,12 +110,40 @@ impl Owner {
     }
 }
 
+/// How an organisation stands with the API. See [`Simulator::set_standing`](crate::Simulator::set_standing).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Standing {
+    /// Everything is answered.
+    #[default]
+    Good,
+    /// Messages are a 402 `billing_error`.
+    NoCredit,
+    /// Every request is a 400 with the code `organization_on_hold`.
+    OnHold,
+}
+
 /// All keys, with those that were valid once.
 pub(crate) struct KeyRing {
-    /// `None` is a revoked key.
-    keys: HashMap<Vec<u8>, Option<Arc<Owner>>>,
+    /// `None` is a revoked key. Callers of the simulator add keys, and requests never do.
+    keys: HashMap<Vec<u8>, Option<Held>>,
     /// To whom unknown keys belong, if they are let in.
     anyone: Option<Arc<Owner>>,
+    /// By organisation; the others are in good standing.
+    standings: HashMap<String, Standing>,
+}
+
+/// A key that is or was valid.
+struct Held {
+    owner: Arc<Owner>,
+    /// When it stops to be valid, since the simulator was built.
+    until: Option<Duration>,
+}
+
+impl Held {
+    fn is_valid(&self, now: Duration) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 impl KeyRing {
@@ -119,6 +152,7 @@ impl KeyRing {
         let mut ring = Self {
             keys: HashMap::new(),
             anyone: accept_any.then(|| Arc::new(Key::new("any", String::new()).owner)),
+            standings: HashMap::new(),
         };
         if keys.is_empty() {
             ring.add(Key::new("default", DEFAULT_KEY));
@@ -130,7 +164,8 @@ impl KeyRing {
     }
 
     pub(crate) fn add(&mut self, key: Key) {
-        self.keys.insert(key.secret.into_bytes(), Some(Arc::new(key.owner)));
+        let held = Held { owner: Arc::new(key.owner), until: None };
+        self.keys.insert(key.secret.into_bytes(), Some(held));
     }
 
     /// Also a key that is not known, so that it stays out where any other is let in.
@@ -138,8 +173,44 @@ impl KeyRing {
         self.keys.insert(secret.as_bytes().to_vec(), None);
     }
 
-    /// Who is asking. `x-api-key` comes first where there are two credentials.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Owner>, ApiError> {
+    /// A valid key gets a successor, and stays valid until `until`. Whether there was one.
+    pub(crate) fn rotate(&mut self, old: &str, new: &str, until: Duration, now: Duration) -> bool {
+        let Some(Some(held)) = self.keys.get_mut(old.as_bytes()) else { return false };
+        if !held.is_valid(now) {
+            return false;
+        }
+        held.until = Some(until);
+        let successor = Held { owner: Arc::clone(&held.owner), until: None };
+        self.keys.insert(new.as_bytes().to_vec(), Some(successor));
+        true
+    }
+
+    pub(crate) fn set_standing(&mut self, organization: String, standing: Standing) {
+        self.standings.insert(organization, standing);
+    }
+
+    /// Whether anything is answered at all.
+    pub(crate) fn check_hold(&self, owner: &Owner) -> Result<(), ApiError> {
+        match self.standings.get(&owner.organization) {
+            Some(Standing::OnHold) => {
+                Err(ApiError::invalid("Your organization is on hold.").with_code("organization_on_hold"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what costs is answered.
+    pub(crate) fn check_credit(&self, owner: &Owner) -> Result<(), ApiError> {
+        match self.standings.get(&owner.organization) {
+            Some(Standing::NoCredit) => {
+                Err(ApiError::billing("Your organization has no credit left for this request."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Who is asking, and for which workspace. `x-api-key` comes first where there are two credentials.
+    pub(crate) fn authenticate(&self, headers: &HeaderMap, now: Duration) -> Result<Arc<Owner>, ApiError> {
         let (secret, complaint) = match (headers.get("x-api-key"), headers.get(AUTHORIZATION)) {
             (Some(key), _) => (key.as_bytes(), "invalid x-api-key"),
             (None, Some(authorization)) => {
@@ -148,10 +219,27 @@ impl KeyRing {
             (None, None) => return Err(ApiError::authentication("x-api-key header is required")),
         };
         let owner = match self.keys.get(secret) {
-            Some(owner) => owner.as_ref(),
+            Some(held) => held.as_ref().filter(|held| held.is_valid(now)).map(|held| &held.owner),
             None => self.anyone.as_ref().filter(|_| !secret.is_empty()),
         };
-        owner.map(Arc::clone).ok_or_else(|| ApiError::authentication(complaint))
+        let owner = owner.map(Arc::clone).ok_or_else(|| ApiError::authentication(complaint))?;
+        match headers.get(WORKSPACE_HEADER) {
+            Some(id) => self.in_workspace(owner, id),
+            None => Ok(owner),
+        }
+    }
+
+    /// The owner in this workspace of the same organisation.
+    fn in_workspace(&self, owner: Arc<Owner>, id: &HeaderValue) -> Result<Arc<Owner>, ApiError> {
+        if owner.workspace.as_bytes() == id.as_bytes() {
+            return Ok(owner);
+        }
+        let owners = self.keys.values().flatten().map(|held| &held.owner);
+        let mut siblings = owners.filter(|other| other.organization == owner.organization);
+        match siblings.find(|other| other.workspace.as_bytes() == id.as_bytes()) {
+            Some(other) => Ok(Arc::new(Owner { workspace: other.workspace.clone(), ..Owner::clone(&owner) })),
+            None => Err(ApiError::permission("This key has no access to the workspace that is asked for.")),
+        }
     }
 }
 

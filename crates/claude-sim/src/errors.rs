@@ -48,6 +48,14 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
     }
 
+    pub(crate) fn billing(message: &str) -> Self {
+        Self::new(StatusCode::PAYMENT_REQUIRED, "billing_error", message.into())
+    }
+
+    pub(crate) fn permission(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "permission_error", message.into())
+    }
+
     pub(crate) const fn rate_limited(message: String) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", message)
     }

@@ -109,7 +109,7 @@ mod server;
 mod service;
 mod simulator;
 
-pub use auth::{DEFAULT_KEY, DEFAULT_ORGANIZATION, DEFAULT_WORKSPACE, Key};
+pub use auth::{DEFAULT_KEY, DEFAULT_ORGANIZATION, DEFAULT_WORKSPACE, Key, Standing};
 pub use bill::{BillItem, BillLine, TokenCounts};
 pub use body::SimBody;
 pub use builder::Builder;

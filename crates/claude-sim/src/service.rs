@@ -61,7 +61,7 @@ where
         Received::TooLarge => Err(ApiError::too_large()),
         Received::Whole(body) => {
             shared.log().read(number, &body);
-            let authenticated = shared.keys().authenticate(&head.headers);
+            let authenticated = shared.keys().authenticate(&head.headers, shared.clock.elapsed());
             owner = authenticated.as_ref().ok().map(Arc::clone);
             route(shared, number, &head, &body, authenticated)
         }
@@ -111,6 +111,7 @@ fn route(
         return Err(ApiError::method_not_allowed(method));
     }
     let owner = authenticated?;
+    shared.keys().check_hold(&owner)?;
     check_version(&head.headers)?;
     shared.betas.check(&head.headers)?;
     check_encoding(&head.headers)?;

@@ -5,11 +5,12 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::request::Parts;
 use tokio::net::ToSocketAddrs;
 
-use crate::auth::{Key, KeyRing};
+use crate::auth::{Key, KeyRing, Standing};
 use crate::betas::Betas;
 use crate::bill::{Bill, BillLine};
 use crate::builder::Builder;
@@ -113,6 +114,31 @@ impl Simulator {
     /// A key becomes invalid, for every request that is not yet being answered.
     pub fn revoke_key(&self, secret: &str) {
         lock(&self.shared.keys).revoke(secret);
+    }
+
+    /// A valid key gets a successor of the same name, organisation and workspace. The old one stays valid for the
+    /// time of the overlap, which may be none. Returns whether `old` was valid; if not, nothing happens.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use claude_sim::{DEFAULT_KEY, Simulator};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let simulator = Simulator::new();
+    /// assert!(simulator.rotate_key(DEFAULT_KEY, "sk-ant-api03-new", Duration::from_secs(60)));
+    /// # }
+    /// ```
+    #[expect(clippy::must_use_candidate, reason = "most callers know")]
+    pub fn rotate_key(&self, old: &str, new: &str, overlap: Duration) -> bool {
+        let now = self.shared.clock.elapsed();
+        lock(&self.shared.keys).rotate(old, new, now.saturating_add(overlap), now)
+    }
+
+    /// From now on, an organisation stands like this with the API; all are in good standing at first.
+    pub fn set_standing(&self, organization: impl Into<String>, standing: Standing) {
+        lock(&self.shared.keys).set_standing(organization.into(), standing);
     }
 
     /// The requests that came in, oldest first, as far as the log goes back.

@@ -26,7 +26,7 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Lets a valid request in, or answers with a 429 and takes nothing. `input_tokens` is what counts of its
+    /// Lets a valid request in, or answers with a 402 or a 429 and takes nothing. `input_tokens` is what counts of its
     /// input, as far as that is known already: what the prompt cache holds is free.
     pub(crate) fn of(
         shared: &Arc<Shared>,
@@ -35,6 +35,7 @@ impl Admission {
         speed: &'static str,
         input_tokens: u64,
     ) -> Result<Self, ApiError> {
+        shared.keys().check_credit(call.owner)?;
         let now = shared.clock.elapsed();
         let draw = Draw::new(call.owner, model.limit_class(), speed == "fast");
         let mut buckets = shared.buckets();
