@@ -1,24 +1,31 @@
 //! An answer before it is encoded and sent: the status, the headers of its own, and what to send.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SERVER, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::body::SimBody;
-use crate::encoding::Coding;
+use crate::delivery::{Delivery, Excess};
+use crate::encoding::{Coding, GzipStream};
+use crate::event_plan::EventPlan;
 use crate::execution::Execution;
-use crate::messages::EventStream;
+use crate::frames::Frames;
+use crate::messages::{EventStream, Usage};
+use crate::plan::Plan;
 
 pub(crate) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     content: Content,
     execution: Option<Execution>,
+    /// What a whole message has used when it is written.
+    usage: Option<Usage>,
+    of_edge: bool,
 }
 
 enum Content {
-    Json(Bytes),
+    Bytes(Bytes),
     Events(Box<EventStream>),
 }
 
@@ -27,20 +34,34 @@ impl Answer {
     /// others may turn on. Nothing in them can fail to be written.
     pub(crate) fn json<T: Serialize>(body: &T) -> Self {
         let json = serde_json::to_vec(body).unwrap_or_default();
-        Self::new("application/json", Content::Json(Bytes::from(json)))
+        Self::bytes(Bytes::from(json), Some(HeaderValue::from_static("application/json")))
     }
 
     pub(crate) fn events(events: EventStream) -> Self {
-        let mut answer = Self::new("text/event-stream; charset=utf-8", Content::Events(Box::new(events)));
+        let content_type = HeaderValue::from_static("text/event-stream; charset=utf-8");
+        let mut answer = Self::new(Some(content_type), Content::Events(Box::new(events)));
         answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         answer
     }
 
-    fn new(content_type: &'static str, content: Content) -> Self {
+    pub(crate) fn bytes(body: Bytes, content_type: Option<HeaderValue>) -> Self {
+        Self::new(content_type, Content::Bytes(body))
+    }
+
+    /// A page of an edge, which knows nothing of the API.
+    pub(crate) fn of_edge(page: Bytes) -> Self {
+        let mut answer = Self::bytes(page, Some(HeaderValue::from_static("text/html")));
+        answer.headers.insert(SERVER, HeaderValue::from_static("cloudflare"));
+        Self { of_edge: true, ..answer }
+    }
+
+    fn new(content_type: Option<HeaderValue>, content: Content) -> Self {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type);
+        }
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        Self { status: StatusCode::OK, headers, content, execution: None }
+        Self { status: StatusCode::OK, headers, content, execution: None, usage: None, of_edge: false }
     }
 
     pub(crate) const fn with_status(mut self, status: StatusCode) -> Self {
@@ -48,9 +69,20 @@ impl Answer {
         self
     }
 
+    /// It is a whole message, which has used this when it is written.
+    pub(crate) fn using(mut self, usage: Usage) -> Self {
+        self.usage = Some(usage);
+        self
+    }
+
     /// It answers a message, which is being executed until the end of the body.
     pub(crate) fn execute(&mut self, execution: Execution) {
         self.execution = Some(execution);
+    }
+
+    /// Whether the API itself answers.
+    pub(crate) const fn is_of_api(&self) -> bool {
+        !self.of_edge
     }
 
     pub(crate) const fn status(&self) -> StatusCode {
@@ -61,20 +93,79 @@ impl Answer {
         &mut self.headers
     }
 
-    pub(crate) fn into_response(self, coding: Coding) -> Response<SimBody> {
-        let Self { status, mut headers, content, execution } = self;
-        coding.announce(&mut headers);
-        let body = match content {
-            Content::Json(json) => {
-                let json = coding.encode(json);
-                headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
-                SimBody::whole(json)
-            }
-            Content::Events(events) => SimBody::events(*events, coding),
+    /// The output tokens of a message that is sent whole.
+    pub(crate) fn whole_tokens(&self) -> Option<u64> {
+        self.usage.as_ref().map(Usage::output)
+    }
+
+    /// Makes a stream a message that was written to its end, for nobody.
+    pub(crate) fn write_for_nobody(&mut self) {
+        if let Content::Events(events) = &mut self.content {
+            while events.next().is_some() {}
+            self.usage = Some(events.usage_so_far());
+        }
+    }
+
+    /// A whole message has been written, and its head shows what that left of the limits.
+    pub(crate) fn written(&mut self) {
+        if let (Some(execution), Some(usage)) = (&mut self.execution, self.usage.take()) {
+            execution.progress(usage);
+            execution.show_limits(&mut self.headers);
+        }
+    }
+
+    /// Nobody gets it.
+    pub(crate) fn lose(&mut self) {
+        if let Some(execution) = &mut self.execution {
+            execution.lose_answer();
+        }
+    }
+
+    /// It fails while it is being written.
+    pub(crate) fn fail(&mut self) {
+        if let Some(execution) = &mut self.execution {
+            execution.fail_stream();
+        }
+    }
+
+    pub(crate) fn into_response(self, delivery: &Delivery<'_>) -> Response<SimBody> {
+        let Self { status, mut headers, content, execution, .. } = self;
+        let coding = match &content {
+            Content::Bytes(bytes) if bytes.is_empty() => Coding::Identity,
+            _ => delivery.coding,
         };
+        coding.announce(&mut headers);
+        let (plan, declared, mut hint) = match content {
+            Content::Bytes(bytes) => {
+                let whole = Plan::whole(bytes, delivery.fault, coding);
+                (whole.plan, Some(whole.declared), whole.exact.then_some(whole.declared))
+            }
+            Content::Events(events) => {
+                let gzip = (coding == Coding::Gzip).then(GzipStream::new);
+                let (fault, noise) = (delivery.fault.clone(), delivery.noise());
+                let events =
+                    EventPlan::new(*events, delivery.request_id, fault, delivery.shared.pace, gzip, noise);
+                (Plan::events(events), None, None)
+            }
+        };
+        let (plan, declared, excess) = match delivery.wrong_length() {
+            Some(off) => {
+                let (wrong, excess) = plan.with_wrong_length(declared, off);
+                hint = wrong.exact.then_some(wrong.declared);
+                (wrong.plan, Some(wrong.declared), excess)
+            }
+            None => (plan, declared, Bytes::new()),
+        };
+        if let Some(declared) = declared {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(declared));
+        }
+        let body = SimBody::new(plan, Frames::new(delivery.cut()), hint);
         let mut response = Response::new(body.executing(execution));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
+        if !excess.is_empty() {
+            response.extensions_mut().insert(Excess(excess));
+        }
         response
     }
 }

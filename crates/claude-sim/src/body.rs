@@ -1,57 +1,66 @@
 //! The response body.
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use claude_wire::BoxError;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::encoding::{Coding, GzipStream};
 use crate::execution::Execution;
+use crate::frames::Frames;
 use crate::in_flight::InFlightGuard;
-use crate::messages::EventStream;
+use crate::plan::{Effect, Plan, Step};
 
-/// The body of a simulated response. It is always ready, and makes its bytes as they are asked for.
+/// The body of a simulated response. It makes its bytes as they are asked for, and is always ready unless a
+/// [`Pace`](crate::Pace) or a [`Fault`](crate::Fault) makes it wait.
 ///
 /// A stream gives one event per frame, unless
-/// [`Builder::with_frame_bytes`](crate::Builder::with_frame_bytes) cuts it differently.
+/// [`Builder::with_frame_bytes`](crate::Builder::with_frame_bytes) or a fault cuts it differently.
+///
+/// # Errors
+///
+/// Only a fault breaks it off: with an [`io::Error`] of [`ConnectionReset`](io::ErrorKind::ConnectionReset).
+///
+/// # Cancel safety
+///
+/// Dropping it, while it waits too, ends the request, which is billed for what was written until then.
 pub struct SimBody {
-    source: Source,
-    /// Made and not yet given out.
-    ready: BytesMut,
-    frame_bytes: Option<NonZeroUsize>,
+    plan: Plan,
+    /// A step that was to come before what is ready is out.
+    next: Option<Step>,
+    frames: Frames,
+    /// What is said of the bytes that are to come.
+    hint: Option<u64>,
+    /// When what comes next was planned for.
+    due: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Whether those who read have had the chance to pass on what came before the break.
+    breaking: bool,
     /// Settled at the end of the response, and before the request counts as ended.
     execution: Option<Execution>,
     /// The request counts as in flight until the end of its response.
     in_flight: Option<InFlightGuard>,
 }
 
-enum Source {
-    Whole(Bytes),
-    Events(Box<EventStream>, Option<GzipStream>),
-    Done,
-}
-
 impl SimBody {
-    pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self::new(Source::Whole(bytes))
-    }
-
-    pub(crate) fn events(events: EventStream, coding: Coding) -> Self {
-        let gzip = (coding == Coding::Gzip).then(GzipStream::new);
-        Self::new(Source::Events(Box::new(events), gzip))
-    }
-
-    fn new(source: Source) -> Self {
-        Self { source, ready: BytesMut::new(), frame_bytes: None, in_flight: None, execution: None }
-    }
-
-    pub(crate) fn with_frame_bytes(mut self, frame_bytes: Option<NonZeroUsize>) -> Self {
-        self.frame_bytes = frame_bytes;
-        self
+    /// The timetable begins now.
+    pub(crate) fn new(plan: Plan, frames: Frames, hint: Option<u64>) -> Self {
+        Self {
+            plan,
+            next: None,
+            frames,
+            hint,
+            due: Instant::now(),
+            sleep: None,
+            breaking: false,
+            execution: None,
+            in_flight: None,
+        }
     }
 
     pub(crate) fn executing(mut self, execution: Option<Execution>) -> Self {
@@ -64,42 +73,56 @@ impl SimBody {
         self
     }
 
-    /// The next bytes as they are made: a whole answer, or one event.
-    fn make(&mut self) -> Option<Bytes> {
-        match std::mem::replace(&mut self.source, Source::Done) {
-            Source::Done => None,
-            Source::Whole(bytes) => Some(bytes),
-            Source::Events(mut events, mut gzip) => {
-                let event = events.next()?.bytes;
-                if let Some(execution) = &mut self.execution {
-                    execution.progress(events.usage_so_far());
-                }
-                let last = events.is_done();
-                let mut made = match &mut gzip {
-                    Some(gzip) => gzip.flushed(&event),
-                    None => event,
-                };
-                match (last, gzip) {
-                    (true, Some(gzip)) => made.extend_from_slice(&gzip.finish()),
-                    (true, None) => {}
-                    (false, gzip) => self.source = Source::Events(events, gzip),
-                }
-                Some(Bytes::from(made))
+    fn wait(&mut self, length: Duration) {
+        match self.due.checked_add(length) {
+            Some(due) => {
+                self.due = due;
+                self.sleep = Some(Box::pin(sleep_until(due)));
             }
+            None => self.next = Some(Step::Never),
         }
     }
 
-    fn next_frame(&mut self) -> Option<Bytes> {
-        let Some(size) = self.frame_bytes.map(NonZeroUsize::get) else {
-            return self.make();
-        };
-        while self.ready.len() < size {
-            let Some(made) = self.make() else { break };
-            self.ready.extend_from_slice(&made);
+    fn take_effect(&mut self, effect: Effect) {
+        match (&mut self.execution, effect) {
+            (Some(execution), Effect::Used(usage)) => execution.progress(*usage),
+            (Some(execution), Effect::Failed) => execution.fail_stream(),
+            (None, _) | (_, Effect::None) => {}
         }
-        let frame = self.ready.split_to(size.min(self.ready.len())).freeze();
-        (!frame.is_empty()).then_some(frame)
     }
+
+    fn end(&mut self) {
+        self.execution = None;
+        self.in_flight = None;
+    }
+
+    fn give(&mut self, frame: Bytes) -> Frame<Bytes> {
+        self.hint = self.hint.map(|left| left.saturating_sub(frame.len() as u64));
+        // Nobody need poll again after the last frame, so the count goes down with it.
+        if self.is_end_stream() {
+            self.end();
+        } else if !self.frames.pause().is_zero() {
+            self.wait(self.frames.pause());
+        }
+        Frame::data(frame)
+    }
+
+    fn break_off(&mut self) -> BoxError {
+        self.plan = Plan::Made([].into());
+        self.take_effect(Effect::Failed);
+        self.end();
+        reset()
+    }
+}
+
+/// The connection is refused, as a client sees it.
+pub(crate) fn refused() -> BoxError {
+    io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused by the simulator").into()
+}
+
+/// The connection is reset, as a client sees it.
+pub(crate) fn reset() -> BoxError {
+    io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by the simulator").into()
 }
 
 impl Body for SimBody {
@@ -108,41 +131,63 @@ impl Body for SimBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = self.next_frame();
-        // Nobody need poll again after the last frame, so the count goes down with it.
-        if self.is_end_stream() {
-            self.execution = None;
-            self.in_flight = None;
+        loop {
+            if let Some(sleep) = &mut self.sleep {
+                ready!(sleep.as_mut().poll(cx));
+                self.sleep = None;
+            }
+            let is_last = self.next.is_some() || self.plan.is_done();
+            if let Some(frame) = self.frames.next(is_last) {
+                return Poll::Ready(Some(Ok(self.give(frame))));
+            }
+            match self.next.take().or_else(|| self.plan.next()) {
+                Some(Step::Bytes(bytes, effect)) => {
+                    self.take_effect(effect);
+                    self.frames.push(bytes);
+                }
+                // What is ready does not wait for more.
+                Some(step) if !self.frames.is_empty() => self.next = Some(step),
+                Some(Step::Wait(length)) => self.wait(length),
+                Some(Step::Never) => {
+                    self.next = Some(Step::Never);
+                    return Poll::Pending;
+                }
+                // A server that meets an error at once would drop what it has not sent yet.
+                Some(Step::Break) if !self.breaking => {
+                    self.breaking = true;
+                    self.next = Some(Step::Break);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(Step::Break) => return Poll::Ready(Some(Err(self.break_off()))),
+                None => {
+                    self.end();
+                    return Poll::Ready(None);
+                }
+            }
         }
-        Poll::Ready(frame.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        let made_all = match &self.source {
-            Source::Done => true,
-            Source::Whole(bytes) => bytes.is_empty(),
-            Source::Events(..) => false,
-        };
-        made_all && self.ready.is_empty()
+        self.plan.is_done() && self.next.is_none() && self.frames.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let ready = self.ready.len() as u64;
-        match &self.source {
-            Source::Done => SizeHint::with_exact(ready),
-            Source::Whole(bytes) => SizeHint::with_exact(ready + bytes.len() as u64),
-            Source::Events(..) => SizeHint::default(),
+        match self.hint {
+            _ if self.is_end_stream() => SizeHint::with_exact(0),
+            Some(left) => SizeHint::with_exact(left),
+            None => SizeHint::default(),
         }
     }
 }
 
 impl fmt::Debug for SimBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.source {
-            Source::Events(..) => "SimBody(events)",
-            Source::Whole(_) | Source::Done => "SimBody(bytes)",
+        f.write_str(match &self.plan {
+            Plan::Events(_) => "SimBody(events)",
+            Plan::Made(_) => "SimBody(bytes)",
         })
     }
 }

@@ -5,10 +5,13 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use crate::auth::Key;
+use crate::faults::{Fault, FaultMix, InvalidProbability};
 use crate::limits::{Hidden, Limits};
 use crate::log::{DEFAULT_LOG_BODY_BYTES, DEFAULT_LOG_ENTRIES};
 use crate::messages::Reply;
 use crate::models::Model;
+use crate::pace::Pace;
+use crate::server::MAX_CONNECTIONS;
 use crate::simulator::Simulator;
 
 /// 2026-11-22T00:00:00Z, in seconds after the epoch.
@@ -33,6 +36,10 @@ pub struct Builder {
     pub(crate) hidden: Option<Hidden>,
     pub(crate) failed_streams_billed: bool,
     pub(crate) lost_answers_billed: bool,
+    pub(crate) max_connections: NonZeroUsize,
+    pub(crate) pace: Pace,
+    pub(crate) fates: FaultMix,
+    pub(crate) chance: FaultMix,
     pub(crate) log_entries: usize,
     pub(crate) log_body_bytes: usize,
 }
@@ -55,6 +62,10 @@ impl Default for Builder {
             hidden: None,
             failed_streams_billed: true,
             lost_answers_billed: true,
+            max_connections: NonZeroUsize::new(MAX_CONNECTIONS).unwrap_or(NonZeroUsize::MIN),
+            pace: Pace::instant(),
+            fates: FaultMix::new(),
+            chance: FaultMix::new(),
             log_entries: DEFAULT_LOG_ENTRIES,
             log_body_bytes: DEFAULT_LOG_BODY_BYTES,
         }
@@ -160,6 +171,41 @@ impl Builder {
     pub const fn with_lost_answers_billed(mut self, billed: bool) -> Self {
         self.lost_answers_billed = billed;
         self
+    }
+
+    /// How many connections each [`Server`](crate::Server) holds; more wait in the system's queue.
+    /// [`MAX_CONNECTIONS`] if nothing is said.
+    pub const fn with_max_connections(mut self, connections: NonZeroUsize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// How fast messages are written; at once if nothing is said.
+    pub const fn with_pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// The fates of calls: what goes wrong with requests that carry `x-sim-fate`. Seed, fate and number of the
+    /// attempt decide, so that [`Simulator::fate`] knows it beforehand.
+    pub fn with_fates(mut self, fates: FaultMix) -> Self {
+        self.fates = fates;
+        self
+    }
+
+    /// Any request meets this fault with this probability; it may be said of several faults, of which one request
+    /// meets one at most. Seed and number of the request decide.
+    ///
+    /// # Errors
+    ///
+    /// If it is not between 0 and 1, or all of them come to more than 1.
+    pub fn with_fault_probability(
+        mut self,
+        fault: Fault,
+        probability: f64,
+    ) -> Result<Self, InvalidProbability> {
+        self.chance = self.chance.with(fault, probability)?;
+        Ok(self)
     }
 
     /// How many requests the log holds, and how much of each body;

@@ -71,15 +71,7 @@ impl ApiError {
     }
 
     pub(crate) fn into_answer(self, request_id: &str) -> Answer {
-        let body = Body {
-            r#type: "error",
-            error: Error {
-                r#type: self.kind,
-                message: &self.message,
-                details: self.code.map(|error_code| Details { error_code }),
-            },
-            request_id,
-        };
+        let body = ErrorBody::new(Some(self.kind), &self.message, self.code, Some(request_id));
         let mut answer = Answer::json(&body).with_status(self.status);
         if let Some(allow) = self.allow {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
@@ -91,22 +83,37 @@ impl ApiError {
     }
 }
 
+/// The JSON of an error, in an answer or in an event.
 #[derive(Serialize)]
-struct Body<'a> {
+pub(crate) struct ErrorBody<'a> {
     r#type: &'static str,
     error: Error<'a>,
-    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct Error<'a> {
-    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'a str>,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details>,
+    details: Option<Details<'a>>,
 }
 
 #[derive(Serialize)]
-struct Details {
-    error_code: &'static str,
+struct Details<'a> {
+    error_code: &'a str,
+}
+
+impl<'a> ErrorBody<'a> {
+    pub(crate) fn new(
+        kind: Option<&'a str>,
+        message: &'a str,
+        code: Option<&'a str>,
+        request_id: Option<&'a str>,
+    ) -> Self {
+        let details = code.map(|error_code| Details { error_code });
+        Self { r#type: "error", error: Error { r#type: kind, message, details }, request_id }
+    }
 }

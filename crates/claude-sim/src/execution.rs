@@ -39,14 +39,12 @@ impl Execution {
 
     /// Its stream ends in an error after it has begun: an `error` event, or a broken connection. The setting
     /// decides whether what it used until then is billed.
-    #[allow(dead_code, reason = "its callers are on their way")]
     pub(crate) fn fail_stream(&mut self) {
         self.free |= !self.admission.shared().failed_streams_billed;
     }
 
     /// It was executed, and the answer never arrives: a 500, 502 or 504, or a connection that breaks before
     /// the headers. The setting decides whether that is billed.
-    #[allow(dead_code, reason = "its callers are on their way")]
     pub(crate) fn lose_answer(&mut self) {
         self.free |= !self.admission.shared().lost_answers_billed;
     }

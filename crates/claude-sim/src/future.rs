@@ -10,7 +10,17 @@ use http::Response;
 
 use crate::body::SimBody;
 
-/// The future of a simulated response. Its only error is that of the request body, which broke off.
+/// The future of a simulated response.
+///
+/// # Errors
+///
+/// That of the request body, if it breaks off; and, if a [`Fault`](crate::Fault) breaks the connection, an
+/// [`io::Error`](std::io::Error) of the kind that a client would see: `ConnectionRefused` or `ConnectionReset`.
+///
+/// # Cancel safety
+///
+/// Dropping it, while it waits too, ends the request: it leaves its line in the log, and on the bill what was used
+/// until then.
 pub struct ResponseFuture {
     inner: Pin<Box<dyn Future<Output = Result<Response<SimBody>, BoxError>> + Send>>,
 }

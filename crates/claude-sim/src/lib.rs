@@ -7,7 +7,7 @@
 //! # In process
 //!
 //! [`Simulator`] is a [`tower_service::Service`] for any request body, so it takes the place of an HTTP client
-//! at the bottom of a stack. It never sleeps and reads no clock, and so works under paused time.
+//! at the bottom of a stack. All that waits uses tokio's clock, and so works under paused time.
 //!
 //! ```
 //! use claude_sim::{DEFAULT_KEY, Simulator};
@@ -65,9 +65,50 @@
 //! Anything else is the error that the API would give, or a 404. What becomes of a request with tools, with
 //! thinking or with a small `max_tokens` is said at [`Reply`].
 //!
+//! # Faults
+//!
+//! What can go wrong with a request is a [`Fault`]. The first of these that says anything decides:
+//!
+//! 1. The request header `x-sim-fault`, with a fault as text; `none` is one too.
+//! 2. The script: [`Simulator::fail_next`], [`Simulator::fail_with`], and from outside `/_sim/faults`, to which a
+//!    list of texts or `{"next": 3, "fault": "overloaded"}` is posted. `DELETE` clears it.
+//! 3. The request's fate: all attempts of one call carry the same number as `x-sim-fate`, and the simulator's seed,
+//!    that number and the number of the attempt decide, by [`Builder::with_fates`]. Nothing that happens to other
+//!    calls changes it, and [`Simulator::fate`] and [`Simulator::could_succeed`] tell it beforehand.
+//! 4. Chance: [`Builder::with_fault_probability`].
+//!
+//! A header that cannot be read is a 400. All requests may fail but those to `/_sim/`. How long things take is said
+//! by a [`Pace`].
+//!
+//! ```
+//! use claude_sim::{DEFAULT_KEY, Fault, FaultMix, Simulator};
+//! use http_body_util::Full;
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let mix = FaultMix::new().with(Fault::overloaded(), 0.4)?.with(Fault::internal().without_json(), 0.2)?;
+//! let simulator = Simulator::builder().with_seed(7).with_fates(mix).build();
+//! let call: u64 = (0..).find(|&call| simulator.could_succeed(call, 3) == Some(2)).expect("there are many");
+//! let request = || {
+//!     http::Request::get("/v1/models")
+//!         .header("x-api-key", DEFAULT_KEY)
+//!         .header("anthropic-version", "2026-10-21")
+//!         .header("x-sim-fate", call)
+//!         .body(Full::<bytes::Bytes>::default())
+//! };
+//! assert!(simulator.clone().oneshot(request()?).await?.status().is_server_error());
+//! assert!(simulator.clone().oneshot(request()?).await?.status().is_success());
+//!
+//! simulator.fail_next(1, "rate-limited=20 message=\"Slowly, please\"".parse()?);
+//! assert_eq!(simulator.clone().oneshot(request()?).await?.headers()["retry-after"], "20");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What clones share
 //!
-//! Everything: keys, script, request log, numbers. Clones are handles of one simulated service.
+//! Everything: keys, scripts, attempts, request log, numbers. Clones are handles of one simulated service.
 //!
 //! # When the caller goes
 //!
@@ -77,7 +118,8 @@
 //! # What it does not do
 //!
 //! * Rate limits are not enforced. The `anthropic-ratelimit-*` headers show buckets that are always full.
-//! * Nothing fails or is slow by itself.
+//! * Nothing fails or is slow by itself: faults and a pace have to be asked for.
+//! * Connections fail over HTTP/1.1 only, and above TCP: no lost packets, no TLS.
 //! * The prompt cache is not simulated. Cache counts are zero, or what a [`Reply`] says.
 //! * Server tools, batches, files, skills and the admin API are not there; unknown fields and betas are
 //!   accepted unread, and rules that differ between model generations (sampling, prefill, kinds of thinking)
@@ -93,31 +135,42 @@ mod body;
 mod builder;
 mod clock;
 mod date;
+mod delivery;
 mod digest;
 mod encoding;
 mod errors;
+mod event_plan;
 mod execution;
+mod faults;
+mod frames;
 mod future;
 mod in_flight;
 mod limits;
 mod log;
 mod messages;
 mod models;
+mod pace;
+mod plan;
 mod receive;
 mod seed;
 mod server;
 mod service;
 mod simulator;
+mod wire;
 
 pub use auth::{DEFAULT_KEY, DEFAULT_ORGANIZATION, DEFAULT_WORKSPACE, Key, Standing};
 pub use bill::{BillItem, BillLine, TokenCounts};
 pub use body::SimBody;
 pub use builder::Builder;
+pub use faults::{
+    Fault, FaultMix, InvalidProbability, LineEnds, MAX_FATES, MAX_SCRIPTED_FAULTS, ParseFaultError,
+};
 pub use future::ResponseFuture;
 pub use limits::{Burst, ClassLimits, Hidden, LimitClass, Limits};
 pub use log::{DEFAULT_LOG_BODY_BYTES, DEFAULT_LOG_ENTRIES, REDACTED, SeenRequest};
 pub use messages::{Block, Citation, MAX_GENERATED_BYTES, NamedReply, RefusalCategory, Reply, StopReason};
 pub use models::Model;
+pub use pace::Pace;
 pub use receive::MAX_REQUEST_BYTES;
-pub use server::{MAX_CONNECTIONS, Server};
+pub use server::{MAX_CONNECTIONS, SHUTDOWN_GRACE, Server};
 pub use simulator::Simulator;

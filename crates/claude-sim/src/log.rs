@@ -134,15 +134,20 @@ impl Log {
         }
     }
 
-    pub(crate) fn answered(&mut self, number: u64, status: StatusCode, key: Option<&str>) {
+    /// It came with this key, which is valid.
+    pub(crate) fn known(&mut self, number: u64, key: Option<&str>) {
         if let Some(entry) = self.entry(number) {
-            entry.status = Some(status);
             entry.key = key.map(str::to_owned);
         }
     }
 
+    pub(crate) fn answered(&mut self, number: u64, status: StatusCode) {
+        if let Some(entry) = self.entry(number) {
+            entry.status = Some(status);
+        }
+    }
+
     /// It met a fault of this name.
-    #[allow(dead_code, reason = "its callers are on their way")]
     pub(crate) fn faulted(&mut self, number: u64, fault: impl Into<String>) {
         if let Some(entry) = self.entry(number) {
             entry.fault = Some(fault.into());

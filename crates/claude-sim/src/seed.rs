@@ -10,6 +10,9 @@ pub(crate) enum Purpose {
     Stream,
     Hidden,
     Estimate,
+    Fault,
+    Cut,
+    Noise,
 }
 
 /// The random stream of one purpose for one request.
@@ -25,6 +28,12 @@ pub(crate) fn rng_of(seed: u64, body: &[u8], purpose: Purpose) -> Rng {
     let number = |bytes: &[u8]| bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
     let hash = beginning.chunks(8).fold(body.len() as u64, |hash, bytes| mix(hash ^ number(bytes)));
     rng(seed, hash, purpose)
+}
+
+/// The random stream of one attempt of the call with this fate. Nothing else that happens changes it.
+pub(crate) fn fate(seed: u64, fate: u64, attempt: u32) -> Rng {
+    let attempt = mix(u64::from(attempt) ^ mix(Purpose::Fault as u64 + 1));
+    Rng::with_seed(mix(seed ^ mix(fate ^ attempt).rotate_left(32)))
 }
 
 /// The finaliser of `SplitMix64`: neighbouring numbers become unrelated seeds.

@@ -14,9 +14,11 @@ use tower_service::Service;
 use crate::admin;
 use crate::answer::Answer;
 use crate::auth::Owner;
-use crate::body::SimBody;
+use crate::body::{self, SimBody};
+use crate::delivery::Delivery;
 use crate::encoding::Coding;
 use crate::errors::ApiError;
+use crate::faults::{Fault, Instead};
 use crate::future::ResponseFuture;
 use crate::receive::{Received, receive};
 use crate::simulator::{Arrival, Shared, Simulator};
@@ -53,32 +55,56 @@ where
         return admin::respond(shared, &head, body).await;
     }
     let Arrival { number, request_id, in_flight } = shared.arrive(&head);
+    let (fault, complaint) = match choose_fault(shared, number, &head) {
+        Ok(fault) => (fault, None),
+        Err(complaint) => (Fault::none(), Some(complaint)),
+    };
+    if fault.instead == Some(Instead::Refuse) {
+        return Err(body::refused());
+    }
     let received = receive(body).await?;
 
     let mut owner = None;
     let answer = match received {
         // The API's edge refuses these before it knows who is asking.
-        Received::TooLarge => Err(ApiError::too_large()),
+        Received::TooLarge => Some(Err(ApiError::too_large())),
         Received::Whole(body) => {
             shared.log().read(number, &body);
             let authenticated = shared.keys().authenticate(&head.headers, shared.clock.elapsed());
             owner = authenticated.as_ref().ok().map(Arc::clone);
-            route(shared, number, &head, &body, authenticated)
+            shared.log().known(number, owner.as_ref().map(|owner| owner.name()));
+            match complaint {
+                Some(complaint) => Some(Err(complaint)),
+                None => fault.executes().then(|| route(shared, number, &head, &body, authenticated)),
+            }
         }
     };
-    let mut answer = answer.unwrap_or_else(|error| error.into_answer(&request_id));
-    shared.log().answered(number, answer.status(), owner.as_ref().map(|owner| owner.name()));
-    if let Some(owner) = owner {
-        owner.sign(answer.headers_mut());
+    let answer = answer.map(|answer| answer.unwrap_or_else(|error| error.into_answer(&request_id)));
+    let coding = if fault.gzip { Coding::Gzip } else { Coding::accepted(&head.headers) };
+    let delivery = Delivery { shared, number, request_id: &request_id, fault: &fault, coding };
+    let mut answer = delivery.prepare(answer).await?;
+    shared.log().answered(number, answer.status());
+    if answer.is_of_api() {
+        if let Some(owner) = owner {
+            owner.sign(answer.headers_mut());
+        }
+        if let Ok(request_id) = HeaderValue::from_str(&request_id) {
+            answer.headers_mut().insert(REQUEST_ID_HEADER, request_id);
+        }
     }
     if let Some(date) = date::http(shared.clock.date()) {
         answer.headers_mut().insert(DATE, date);
     }
-    if let Ok(request_id) = HeaderValue::from_str(&request_id) {
-        answer.headers_mut().insert(REQUEST_ID_HEADER, request_id);
+    Ok(answer.into_response(&delivery).map(|body| body.counted_by(in_flight)))
+}
+
+/// The fault of a request that has just come in.
+fn choose_fault(shared: &Shared, number: u64, head: &Parts) -> Result<Fault, ApiError> {
+    let fault = shared.faults.choose(&head.headers, number)?;
+    if fault != Fault::none() {
+        shared.log().faulted(number, fault.to_string());
     }
-    let response = answer.into_response(Coding::accepted(&head.headers));
-    Ok(response.map(|body| body.with_frame_bytes(shared.frame_bytes).counted_by(in_flight)))
+    Ok(fault)
 }
 
 /// A request that has been read, of somebody who is known.

@@ -15,11 +15,13 @@ use crate::betas::Betas;
 use crate::bill::{Bill, BillLine};
 use crate::builder::Builder;
 use crate::clock::Clock;
+use crate::faults::{Fault, Faults};
 use crate::in_flight::{InFlight, InFlightGuard};
 use crate::limits::{Buckets, Hidden, Limits};
 use crate::log::{Log, SeenRequest};
 use crate::messages::Reply;
 use crate::models::Catalogue;
+use crate::pace::Pace;
 use crate::seed;
 use crate::server::Server;
 
@@ -38,6 +40,9 @@ pub(crate) struct Shared {
     pub(crate) in_flight: InFlight,
     pub(crate) failed_streams_billed: bool,
     pub(crate) lost_answers_billed: bool,
+    pub(crate) max_connections: NonZeroUsize,
+    pub(crate) pace: Pace,
+    pub(crate) faults: Faults,
     keys: Mutex<KeyRing>,
     log: Mutex<Log>,
     bill: Mutex<Bill>,
@@ -68,6 +73,9 @@ impl Simulator {
             in_flight: InFlight::default(),
             failed_streams_billed: builder.failed_streams_billed,
             lost_answers_billed: builder.lost_answers_billed,
+            max_connections: builder.max_connections,
+            pace: builder.pace,
+            faults: Faults::new(builder.seed, builder.fates, builder.chance),
             keys: Mutex::new(KeyRing::new(builder.keys, builder.accept_any_key)),
             log: Mutex::new(Log::new(builder.log_entries, builder.log_body_bytes)),
             bill: Mutex::default(),
@@ -104,6 +112,45 @@ impl Simulator {
     #[must_use]
     pub fn scripted(&self) -> usize {
         lock(&self.shared.script).len()
+    }
+
+    /// The next requests meet these faults, one each, in the order in which they arrive, after those that are
+    /// scripted already; [`Fault::none`] lets one pass. Up to [`MAX_SCRIPTED_FAULTS`](crate::MAX_SCRIPTED_FAULTS)
+    /// wait; more are left out.
+    pub fn fail_with(&self, faults: impl IntoIterator<Item = Fault>) {
+        for fault in faults {
+            self.shared.faults.script(1, fault);
+        }
+    }
+
+    /// The next `n` requests meet this fault, as with [`fail_with`](Self::fail_with).
+    pub fn fail_next(&self, n: u64, fault: Fault) {
+        self.shared.faults.script(n, fault);
+    }
+
+    /// No scripted fault waits any more.
+    pub fn clear_faults(&self) {
+        self.shared.faults.clear();
+    }
+
+    /// How many requests the scripted faults are for.
+    #[must_use]
+    pub fn scripted_faults(&self) -> u64 {
+        self.shared.faults.scripted()
+    }
+
+    /// What will happen, or has happened, to this attempt (from 1) of the call whose requests carry this number as
+    /// `x-sim-fate`; `None` if nothing. It is decided by them and the simulator's seed alone.
+    #[must_use]
+    pub fn fate(&self, seed: u64, attempt: u32) -> Option<Fault> {
+        self.shared.faults.fate(seed, attempt)
+    }
+
+    /// The first of so many attempts of a call that can succeed, if one can: its fate is no fault, or one that lets
+    /// the answer through ([`Fault::is_fatal`]).
+    #[must_use]
+    pub fn could_succeed(&self, seed: u64, attempts: u32) -> Option<u32> {
+        self.shared.faults.could_succeed(seed, attempts)
     }
 
     /// A key becomes valid, also one that was revoked.

@@ -8,6 +8,8 @@
 //! | `DELETE /_sim/bill` | the same, and the bill is empty from now on |
 //! | `GET /_sim/requests` | `requests`, as [`Simulator::requests`](crate::Simulator::requests) gives them |
 //! | `DELETE /_sim/requests` | the same, and the log is empty from now on |
+//! | `POST /_sim/faults` | `scripted`: how many requests scripted faults wait for. What is posted adds to them: a list of faults as text, or `{"next": 3, "fault": "overloaded"}` |
+//! | `GET /_sim/faults`, `DELETE /_sim/faults` | the same, without change, and when none waits any more |
 //! | `GET /_sim/hidden` | how limits are enforced, as [`Simulator::hidden`](crate::Simulator::hidden) says |
 //!
 //! Times are milliseconds since the simulator was built. Bodies are text, with U+FFFD for what is not UTF-8.
@@ -23,8 +25,10 @@ use http_body::Body;
 
 use crate::answer::Answer;
 use crate::body::SimBody;
+use crate::delivery::Delivery;
 use crate::encoding::Coding;
 use crate::errors::ApiError;
+use crate::faults::{self, Fault};
 use crate::receive::{Received, receive};
 use crate::simulator::Shared;
 
@@ -47,13 +51,14 @@ where
 {
     let answer = match receive(body).await? {
         Received::TooLarge => Err(ApiError::too_large()),
-        Received::Whole(_) => route(shared, head),
+        Received::Whole(body) => route(shared, head, &body),
     };
     let answer = answer.unwrap_or_else(|error| error.into_answer(""));
-    Ok(answer.into_response(Coding::accepted(&head.headers)))
+    let (coding, fault) = (Coding::accepted(&head.headers), Fault::none());
+    Ok(answer.into_response(&Delivery { shared, number: 0, request_id: "", fault: &fault, coding }))
 }
 
-fn route(shared: &Shared, head: &Parts) -> Result<Answer, ApiError> {
+fn route(shared: &Shared, head: &Parts, body: &[u8]) -> Result<Answer, ApiError> {
     let path = head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     match (path, &head.method) {
         ("bill", &Method::GET) => Ok(shapes::bill(shared.bill().lines(), asked_key(head).as_deref())),
@@ -61,6 +66,7 @@ fn route(shared: &Shared, head: &Parts) -> Result<Answer, ApiError> {
         ("requests", &Method::GET) => Ok(shapes::requests(&shared.log().entries())),
         ("requests", &Method::DELETE) => Ok(shapes::requests(&shared.log().take())),
         ("bill" | "requests", _) => Err(ApiError::method_not_allowed("GET, DELETE")),
+        ("faults", method) => faults::admin(&shared.faults, method, body),
         ("hidden", &Method::GET) => Ok(shapes::hidden(&shared.buckets().hidden())),
         ("hidden", _) => Err(ApiError::method_not_allowed("GET")),
         _ => Err(ApiError::not_found("Not Found")),

@@ -46,9 +46,7 @@ pub use citation::Citation;
 pub use kinds::NamedReply;
 pub use reply::{MAX_GENERATED_BYTES, Reply};
 pub use stop::{RefusalCategory, StopReason};
-pub(crate) use stream::EventStream;
-#[allow(unused_imports, reason = "its users are on their way")]
-pub(crate) use stream::{Event, Part};
+pub(crate) use stream::{Event, EventStream, Part};
 pub(crate) use usage::Usage;
 
 pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -68,12 +66,13 @@ pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ap
     }
     let mut answer = if asked.stream {
         let padding = seed::rng(shared.seed, call.number, Purpose::Stream);
-        Answer::events(EventStream::new(message, padding))
+        let mut answer = Answer::events(EventStream::new(message, padding));
+        execution.show_limits(answer.headers_mut());
+        answer
     } else {
-        execution.progress(message.usage.clone());
-        Answer::json(&message.as_json())
+        // It shows its limits when it is written.
+        Answer::json(&message.as_json()).using(message.usage.clone())
     };
-    execution.show_limits(answer.headers_mut());
     answer.execute(execution);
     Ok(answer)
 }

@@ -21,7 +21,6 @@ const PING_ONE_IN: usize = 40;
 
 /// One event, ready to be sent.
 pub(crate) struct Event {
-    #[allow(dead_code, reason = "its readers are on their way")]
     pub(crate) part: Part,
     /// The event with its name, its padding and its empty line.
     pub(crate) bytes: Vec<u8>,

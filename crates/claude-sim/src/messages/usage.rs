@@ -174,6 +174,11 @@ impl Usage {
         self.runs.push(Run { kind: RunKind::Fallback, model: Some(model.to_owned()), tokens });
     }
 
+    /// The tokens of output, of all runs.
+    pub(crate) fn output(&self) -> u64 {
+        self.runs.iter().map(|run| run.tokens.output).sum::<u64>().max(self.least_output)
+    }
+
     /// What is billed, by the model that it ran on.
     pub(crate) fn lines(&self, model: &str) -> Vec<(String, TokenCounts)> {
         let mut lines: Vec<(String, TokenCounts)> = Vec::new();

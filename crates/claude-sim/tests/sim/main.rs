@@ -10,6 +10,7 @@ mod checks;
 mod determinism;
 mod encoding;
 mod errors;
+mod faults;
 mod fuzz;
 mod kinds;
 mod load;

@@ -1,0 +1,227 @@
+//! The steps of a stream: its events, when each is due, and what goes wrong between them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastrand::Rng;
+
+use crate::encoding::GzipStream;
+use crate::errors::ErrorBody;
+use crate::faults::{End, ErrorEvent, Fault, LineEnds, Stall, message_of_type};
+use crate::messages::{Event, EventStream, Part, Usage};
+use crate::pace::{Pace, Timetable};
+use crate::plan::{Effect, Step};
+
+const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
+
+/// What the API may send some day, and what proxies send to keep a connection alive.
+const NOISES: [&[u8]; 3] = [
+    b": keep-alive\n\n",
+    b"event: weather\ndata: {\"type\":\"weather\",\"outlook\":\"fair\"}\n\n",
+    b":\n\nevent: weather\ndata: {\"type\":\"weather\",\ndata: \"outlook\":\"fair\"}\n\n",
+];
+
+/// The steps of one stream, made as they are asked for.
+pub(crate) struct EventPlan {
+    events: EventStream,
+    request_id: String,
+    fault: Fault,
+    pings: Option<Duration>,
+    timetable: Timetable,
+    gzip: Option<GzipStream>,
+    noise: Rng,
+    /// What must pass before what is held.
+    pauses: VecDeque<Stall>,
+    held: Option<Held>,
+    /// Made and not yet asked for.
+    steps: VecDeque<Step>,
+    /// Events that are out, and those of them that carry content.
+    out: u32,
+    content_out: u32,
+    ended: bool,
+}
+
+/// What comes when its time has come.
+enum Held {
+    Event(Event, Usage),
+    Error(Vec<u8>),
+    Break,
+}
+
+impl EventPlan {
+    pub(crate) fn new(
+        events: EventStream,
+        request_id: &str,
+        fault: Fault,
+        pace: Pace,
+        gzip: Option<GzipStream>,
+        noise: Rng,
+    ) -> Self {
+        Self {
+            events,
+            request_id: request_id.to_owned(),
+            fault,
+            pings: pace.pings(),
+            timetable: Timetable::new(pace),
+            gzip,
+            noise,
+            pauses: VecDeque::new(),
+            held: None,
+            steps: VecDeque::new(),
+            out: 0,
+            content_out: 0,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Step> {
+        while self.steps.is_empty() && !self.ended {
+            if !self.pauses.is_empty() {
+                self.pause();
+            } else if let Some(held) = self.held.take() {
+                self.release(held);
+            } else {
+                self.hold();
+            }
+        }
+        self.steps.pop_front()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.ended && self.steps.is_empty()
+    }
+
+    /// Makes what comes next, and says what must pass before it.
+    fn hold(&mut self) {
+        let held = match &self.fault.end {
+            Some(End::ResetAfterHeaders) => Held::Break,
+            Some(End::Error(error)) if self.is_due(error) => self.error(error),
+            end => match (self.events.next(), end) {
+                (None, _) => return self.end(),
+                // There is less content than the error was to come after.
+                (Some(event), Some(End::Error(error))) if event.part == Part::MessageStop => {
+                    self.error(error)
+                }
+                (Some(event), _) => Held::Event(event, self.events.usage_so_far()),
+            },
+        };
+        if let Held::Event(event, usage) = &held {
+            let length = self.timetable.wait_for(event.part, usage.output());
+            if !length.is_zero() {
+                self.pauses.push_back(Stall { length, pings: self.pings });
+            }
+        }
+        self.pauses.extend(self.fault.stall_first_event.filter(|_| self.out == 0));
+        let is_last = self.events.is_done();
+        let between = self.fault.stall_between_events;
+        let due = between.filter(|&(after, _)| self.out == after || (self.out < after && is_last));
+        self.pauses.extend(due.map(|(_, stall)| stall));
+        self.held = Some(held);
+    }
+
+    fn is_due(&self, error: &ErrorEvent) -> bool {
+        match error.after {
+            None => self.out == 0,
+            Some(0) => self.out == 1,
+            Some(after) => self.content_out == after,
+        }
+    }
+
+    fn error(&self, error: &ErrorEvent) -> Held {
+        let request_id = error.request_id.then_some(self.request_id.as_str());
+        let body = ErrorBody::new(Some(&error.kind), message_of_type(&error.kind), None, request_id);
+        let data = serde_json::to_string(&body).unwrap_or_default();
+        Held::Error(format!("event: error\ndata: {data}\n\n").into_bytes())
+    }
+
+    /// A part of the pause that is first: up to its next ping, or all of it.
+    fn pause(&mut self) {
+        let Some(pause) = self.pauses.front_mut() else { return };
+        match pause.pings {
+            Some(every) if every < pause.length => {
+                if pause.length != Duration::MAX {
+                    pause.length -= every;
+                }
+                self.steps.push_back(Step::Wait(every));
+                self.push(PING, Effect::None);
+            }
+            _ => {
+                self.steps.push_back(Step::stall(pause.length));
+                self.pauses.pop_front();
+            }
+        }
+    }
+
+    fn release(&mut self, held: Held) {
+        if self.fault.noise && !matches!(held, Held::Break) {
+            let noise = self.noise.usize(..2 * NOISES.len());
+            NOISES.get(noise).inspect(|noise| self.push(noise, Effect::None));
+        }
+        match held {
+            Held::Event(event, usage) => self.release_event(&event, usage),
+            Held::Error(event) => {
+                self.push(&event, Effect::Failed);
+                self.end();
+            }
+            Held::Break => self.break_off(),
+        }
+    }
+
+    fn release_event(&mut self, event: &Event, usage: Usage) {
+        let is_last = self.events.is_done();
+        match self.fault.end {
+            Some(End::ResetMidEvent(n)) if self.out + 1 >= n || is_last => {
+                self.push(&event.bytes[..event.bytes.len() / 2], Effect::None);
+                return self.break_off();
+            }
+            Some(End::NoMessageStop) if is_last => return self.end(),
+            Some(End::TruncatedJson) if is_last => {
+                let brace = event.bytes.iter().position(|&byte| byte == b'{').unwrap_or_default();
+                self.push(&event.bytes[..brace.midpoint(event.bytes.len())], Effect::Used(Box::new(usage)));
+                return self.end();
+            }
+            _ => {}
+        }
+        self.push(&event.bytes, Effect::Used(Box::new(usage)));
+        self.out = self.out.saturating_add(1);
+        self.content_out = self.content_out.saturating_add(u32::from(event.part == Part::Delta));
+        if is_last {
+            self.end();
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8], effect: Effect) {
+        let line_end: &[u8] = match self.fault.line_ends {
+            None => b"\n",
+            Some(LineEnds::CrLf) => b"\r\n",
+            Some(LineEnds::Cr) => b"\r",
+        };
+        let lines = if self.fault.line_ends.is_some() {
+            bytes.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(line_end)
+        } else {
+            bytes.to_vec()
+        };
+        let coded = match &mut self.gzip {
+            Some(gzip) => gzip.flushed(&lines),
+            None => lines,
+        };
+        self.steps.push_back(Step::Bytes(Bytes::from(coded), effect));
+    }
+
+    /// The stream ends in good order, and with it its coding.
+    fn end(&mut self) {
+        self.ended = true;
+        let Some(gzip) = self.gzip.take() else { return };
+        let trailer = gzip.finish();
+        match self.steps.back_mut() {
+            Some(Step::Bytes(last, _)) => *last = [last, trailer.as_slice()].concat().into(),
+            _ => self.steps.push_back(Step::Bytes(Bytes::from(trailer), Effect::None)),
+        }
+    }
+
+    fn break_off(&mut self) {
+        self.ended = true;
+        self.steps.push_back(Step::Break);
+    }
+}
