@@ -2,6 +2,8 @@
 
 use fastrand::Rng;
 
+use crate::digest::Digest;
+
 /// What a random stream is for. Each purpose has its own, so that a draw more for one changes no other.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
@@ -20,14 +22,14 @@ pub(crate) fn rng(seed: u64, number: u64, purpose: Purpose) -> Rng {
     Rng::with_seed(mix(seed ^ mix(number ^ mix(purpose as u64 + 1))))
 }
 
-/// The random stream of one purpose for requests with this body, however often they come. Only the beginning
-/// of a body and its length count.
+/// The random stream of one purpose for requests with this body, however often they come. Only its length and its
+/// end, where the newest message is, count.
 pub(crate) fn rng_of(seed: u64, body: &[u8], purpose: Purpose) -> Rng {
-    const BEGINNING: usize = 4_096;
-    let beginning = &body[..body.len().min(BEGINNING)];
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
-    let hash = beginning.chunks(8).fold(body.len() as u64, |hash, bytes| mix(hash ^ number(bytes)));
-    rng(seed, hash, purpose)
+    const END: usize = 512;
+    let mut digest = Digest::new();
+    digest.number(body.len() as u64);
+    digest.bytes(&body[body.len().saturating_sub(END)..]);
+    rng(seed, digest.finish(), purpose)
 }
 
 /// The random stream of one attempt of the call with this fate. Nothing else that happens changes it.

@@ -13,6 +13,7 @@ mod errors;
 mod faults;
 mod fuzz;
 mod kinds;
+mod limits;
 mod load;
 mod log;
 mod messages;

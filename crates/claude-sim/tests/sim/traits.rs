@@ -1,7 +1,8 @@
 //! Where the simulator fits.
 
 use claude_sim::{
-    Builder, DEFAULT_KEY, Key, Model, Reply, ResponseFuture, SeenRequest, Server, SimBody, Simulator,
+    BillLine, Builder, Burst, ClassLimits, DEFAULT_KEY, Hidden, Key, LimitClass, Limits, Model, Reply,
+    ResponseFuture, SeenRequest, Server, SimBody, Simulator, Standing, TokenCounts,
 };
 use claude_wire::{Body, BoxError};
 use http::{Request, Response};
@@ -17,6 +18,7 @@ fn shared<T: Send + Sync + 'static>() {}
 #[test]
 fn auto_traits() {
     fn movable<T: Send + Unpin>() {}
+    shared::<(Limits, ClassLimits, LimitClass, Hidden, Burst, Standing, BillLine, TokenCounts)>();
     shared::<(Simulator, Builder, Key, Model, Reply, SeenRequest, Server, SimBody)>();
     movable::<(SimBody, ResponseFuture)>();
 }
