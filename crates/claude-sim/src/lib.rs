@@ -106,18 +106,82 @@
 //! # }
 //! ```
 //!
-//! # What clones share
+//! # Rate limits
 //!
-//! Everything: keys, scripts, attempts, request log, numbers. Clones are handles of one simulated service.
+//! None are enforced until [`Builder::with_limits`] sets some, those of a tier or others. Then requests, tokens of
+//! input and tokens of output are taken out of token buckets of the organisation, and of the workspace if it has
+//! limits ([`Builder::with_workspace_limits`]), for each class of models ([`LimitClass`]):
+//!
+//! * A request and its input are taken out of all buckets or out of none, and a 429 takes nothing. Input that comes
+//!   from the prompt cache is free. At first the input is an estimate; it is corrected when the message starts.
+//! * Output is taken as it is written, whatever `max_tokens` says, and may become a debt. A request is let in as
+//!   long as anything is left.
+//! * A request that is larger than a bucket goes when that is full.
+//! * The buckets of fast mode are others; requests are counted with the class. All that a request uses, also on
+//!   other models (advisors, fallbacks), is taken from the class of the model that was asked.
+//!
+//! What the documents leave open is [`Hidden`], drawn from the seed. Headers show the tighter one of the
+//! organisation's and the workspace's buckets. The limits can change at any time: [`Simulator::set_limits`].
+//!
+//! ```
+//! use claude_sim::{ClassLimits, DEFAULT_KEY, Limits, Simulator};
+//! use http_body_util::Full;
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let limits = Limits::each(ClassLimits::per_minute(1, 30_000, 8_000));
+//! let simulator = Simulator::builder().with_limits(limits).build();
+//! let request = || {
+//!     http::Request::post("/v1/messages")
+//!         .header("x-api-key", DEFAULT_KEY)
+//!         .header("anthropic-version", "2026-10-21")
+//!         .body(Full::from(
+//!             r#"{"model":"claude-opus-5-5","max_tokens":64,"messages":[{"role":"user","content":"Hi"}]}"#,
+//!         ))
+//! };
+//! assert_eq!(simulator.clone().oneshot(request()?).await?.status(), 200);
+//! let refused = simulator.clone().oneshot(request()?).await?;
+//! assert_eq!(refused.status(), 429);
+//! assert!(refused.headers().contains_key("retry-after"));
+//! assert_eq!(simulator.bill()[0].requests, 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The bill
+//!
+//! [`Simulator::bill`] says what was used, in tokens by kind, for each key, model and way of serving; never in
+//! money. What a caller drops in the middle is billed for what was written until then. Whether failures are billed
+//! is not documented, hence [`Builder::with_failed_streams_billed`] and [`Builder::with_lost_answers_billed`].
+//!
+//! # From other processes
+//!
+//! These ask for no key, and are neither logged nor counted. Answers are JSON:
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /_sim/bill` | `lines`, as [`Simulator::bill`] gives them; `?key=` for the key of that name |
+//! | `DELETE /_sim/bill` | the same, and the bill is empty from now on |
+//! | `GET /_sim/requests` | `requests`, as [`Simulator::requests`] gives them |
+//! | `DELETE /_sim/requests` | the same, and the log is empty from now on |
+//! | `GET /_sim/hidden` | how limits are enforced, as [`Simulator::hidden`] says |
+//! | `POST`, `GET`, `DELETE /_sim/faults` | `scripted`: how many requests scripted faults wait for |
+//!
+//! Times are milliseconds since the simulator was built. Bodies are text, with U+FFFD for what is not UTF-8.
+//!
+//! # What clones share
+//!//!
+//! Everything: keys, limits and buckets, scripts, attempts, request log, bill, numbers. Clones are handles of one simulated service.
 //!
 //! # When the caller goes
 //!
-//! A response future or body that is dropped leaves nothing behind but its line in the log; it no longer counts
-//! in [`Simulator::in_flight`].
+//! A response future or body that is dropped leaves nothing behind but its line in the log, and what it used: it no
+//! longer counts in [`Simulator::in_flight`].
 //!
 //! # What it does not do
 //!
-//! * Rate limits are not enforced. The `anthropic-ratelimit-*` headers show buckets that are always full.
+//! * Acceleration limits, spend limits and priority tiers are not there; a [`Fault`] can answer as if they were.
 //! * Nothing fails or is slow by itself: faults and a pace have to be asked for.
 //! * Connections fail over HTTP/1.1 only, and above TCP: no lost packets, no TLS.
 //! * The prompt cache is not simulated. Cache counts are zero, or what a [`Reply`] says.

@@ -1,18 +1,6 @@
 //! What a simulator tells by HTTP, to tests in other processes and languages.
 //!
-//! It asks for no key, and what comes in here is neither logged nor counted. Answers are JSON:
-//!
-//! | request | answer |
-//! | --- | --- |
-//! | `GET /_sim/bill` | `lines`, as [`Simulator::bill`](crate::Simulator::bill) gives them; `?key=` for one key |
-//! | `DELETE /_sim/bill` | the same, and the bill is empty from now on |
-//! | `GET /_sim/requests` | `requests`, as [`Simulator::requests`](crate::Simulator::requests) gives them |
-//! | `DELETE /_sim/requests` | the same, and the log is empty from now on |
-//! | `POST /_sim/faults` | `scripted`: how many requests scripted faults wait for. What is posted adds to them: a list of faults as text, or `{"next": 3, "fault": "overloaded"}` |
-//! | `GET /_sim/faults`, `DELETE /_sim/faults` | the same, without change, and when none waits any more |
-//! | `GET /_sim/hidden` | how limits are enforced, as [`Simulator::hidden`](crate::Simulator::hidden) says |
-//!
-//! Times are milliseconds since the simulator was built. Bodies are text, with U+FFFD for what is not UTF-8.
+//! It asks for no key, and what comes in here is neither logged nor counted. The crate docs list it.
 
 mod shapes;
 
