@@ -25,12 +25,15 @@ impl Classification {
         if let Some(error) = crate::Error::find(error) {
             return error.classification().clone();
         }
-        if let Some(refusal) = Refusal::find(error) {
-            return Self::of_refusal(refusal);
+        let (mut refusal, mut seen) = (None, Seen::default());
+        walk(error, &mut |error| {
+            refusal = refusal.or_else(|| error.downcast_ref::<Refusal>());
+            seen.see(error);
+        });
+        match refusal {
+            Some(refusal) => Self::of_refusal(refusal),
+            None => seen.judge(sent),
         }
-        let mut seen = Seen::default();
-        walk(error, &mut |error| seen.see(error));
-        seen.judge(sent)
     }
 }
 
@@ -59,6 +62,7 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
         )+};
     }
     unwrap!(Arc<dyn Error + Send + Sync>, Arc<io::Error>, Box<io::Error>, Arc<crate::Error>);
+    unwrap!(Arc<Refusal>, Box<Refusal>);
     #[cfg(feature = "hyper")]
     unwrap!(Arc<hyper::Error>, Arc<hyper_util::client::legacy::Error>);
     #[cfg(feature = "reqwest")]
