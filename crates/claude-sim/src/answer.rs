@@ -13,6 +13,7 @@ use crate::execution::Execution;
 use crate::frames::Frames;
 use crate::messages::{EventStream, Usage};
 use crate::plan::Plan;
+use crate::prompt_cache::Ticket;
 
 pub(crate) struct Answer {
     status: StatusCode,
@@ -22,6 +23,7 @@ pub(crate) struct Answer {
     /// What a whole message has used when it is written.
     usage: Option<Usage>,
     of_edge: bool,
+    prompt_cache: Option<Ticket>,
 }
 
 enum Content {
@@ -61,7 +63,15 @@ impl Answer {
             headers.insert(CONTENT_TYPE, content_type);
         }
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        Self { status: StatusCode::OK, headers, content, execution: None, usage: None, of_edge: false }
+        Self {
+            status: StatusCode::OK,
+            headers,
+            content,
+            execution: None,
+            usage: None,
+            of_edge: false,
+            prompt_cache: None,
+        }
     }
 
     pub(crate) const fn with_status(mut self, status: StatusCode) -> Self {
@@ -83,6 +93,11 @@ impl Answer {
     /// Whether the API itself answers.
     pub(crate) const fn is_of_api(&self) -> bool {
         !self.of_edge
+    }
+
+    /// What its prompt leaves in the cache, from when the response begins.
+    pub(crate) fn cache_prompt(&mut self, ticket: Ticket) {
+        self.prompt_cache = Some(ticket);
     }
 
     pub(crate) const fn status(&self) -> StatusCode {
@@ -129,7 +144,10 @@ impl Answer {
     }
 
     pub(crate) fn into_response(self, delivery: &Delivery<'_>) -> Response<SimBody> {
-        let Self { status, mut headers, content, execution, .. } = self;
+        let Self { status, mut headers, content, execution, prompt_cache, .. } = self;
+        if let Some(ticket) = prompt_cache {
+            ticket.redeem();
+        }
         let coding = match &content {
             Content::Bytes(bytes) if bytes.is_empty() => Coding::Identity,
             _ => delivery.coding,

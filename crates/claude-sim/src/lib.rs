@@ -215,11 +215,13 @@ mod messages;
 mod models;
 mod pace;
 mod plan;
+mod prompt_cache;
 mod receive;
 mod seed;
 mod server;
 mod service;
 mod simulator;
+mod tokens;
 mod wire;
 
 pub use auth::{DEFAULT_KEY, DEFAULT_ORGANIZATION, DEFAULT_WORKSPACE, Key, Standing};

@@ -22,6 +22,7 @@ use crate::log::{Log, SeenRequest};
 use crate::messages::Reply;
 use crate::models::Catalogue;
 use crate::pace::Pace;
+use crate::prompt_cache::PromptCache;
 use crate::seed;
 use crate::server::Server;
 
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     keys: Mutex<KeyRing>,
     log: Mutex<Log>,
     bill: Mutex<Bill>,
+    prompt_cache: Mutex<PromptCache>,
     buckets: Mutex<Buckets>,
     reply: Reply,
     script: Mutex<VecDeque<Reply>>,
@@ -79,6 +81,7 @@ impl Simulator {
             keys: Mutex::new(KeyRing::new(builder.keys, builder.accept_any_key)),
             log: Mutex::new(Log::new(builder.log_entries, builder.log_body_bytes)),
             bill: Mutex::default(),
+            prompt_cache: Mutex::default(),
             buckets: Mutex::new(Buckets::new(
                 builder.hidden.unwrap_or_else(|| Hidden::of_seed(builder.seed)),
                 builder.limits,
@@ -253,6 +256,11 @@ impl Simulator {
         self.shared.buckets().set_workspace_limits(id.into(), limits, now);
     }
 
+    /// Forgets all prompts that are cached.
+    pub fn clear_prompt_cache(&self) {
+        self.shared.prompt_cache().clear();
+    }
+
     /// How many requests are being answered: from the first poll of the future to the end, or the drop, of the
     /// response body.
     #[must_use]
@@ -311,6 +319,10 @@ impl Shared {
 
     pub(crate) fn buckets(&self) -> MutexGuard<'_, Buckets> {
         lock(&self.buckets)
+    }
+
+    pub(crate) fn prompt_cache(&self) -> MutexGuard<'_, PromptCache> {
+        lock(&self.prompt_cache)
     }
 
     pub(crate) fn bill(&self) -> MutexGuard<'_, Bill> {

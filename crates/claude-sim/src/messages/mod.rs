@@ -21,7 +21,6 @@ mod stop;
 mod stream;
 mod text;
 mod thinking;
-mod tokens;
 mod tools;
 mod usage;
 mod writer;
@@ -51,14 +50,15 @@ pub(crate) use usage::Usage;
 
 pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;
-    let asked = Asked::read(&body, &call.head.headers, &shared.models, request::Purpose::Answer)?;
-    let admission = Admission::of(shared, call, asked.model, asked.speed, asked.input_tokens)?;
+    let headers = &call.head.headers;
+    let asked = Asked::read(&body, call.body, headers, &shared.models, request::Purpose::Answer)?;
+    let named = named_reply(headers)?;
+    let plan = asked.plan(call.owner.workspace(), shared);
+    let admission = Admission::of(shared, call, asked.model, asked.speed, plan.uncached())?;
     let mut rng = seed::rng(shared.seed, call.number, Purpose::Content);
-    let reply = match named_reply(&call.head.headers)? {
-        Some(reply) => reply,
-        None => shared.next_reply(),
-    };
-    let start = asked.input_usage(reply.cache);
+    let reply = named.unwrap_or_else(|| shared.next_reply());
+    let plan = reply.cache.map_or(plan, |said| asked.plan_as(said));
+    let start = asked.input_usage(plan.input);
     let message = message::Message::compose(&asked, &reply, start, shared.clock.date(), &mut rng);
     let mut execution = Execution::begin(admission, message.start.clone());
     if message.is_free() {
@@ -74,6 +74,7 @@ pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ap
         Answer::json(&message.as_json()).using(message.usage.clone())
     };
     answer.execute(execution);
+    answer.cache_prompt(plan.into_ticket(shared));
     Ok(answer)
 }
 
@@ -91,7 +92,7 @@ fn named_reply(headers: &HeaderMap) -> Result<Option<Reply>, ApiError> {
 
 pub(crate) fn count_tokens(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;
-    let asked = Asked::read(&body, &call.head.headers, &shared.models, request::Purpose::Count)?;
+    let asked = Asked::read(&body, call.body, &call.head.headers, &shared.models, request::Purpose::Count)?;
     let limits = limits::admit_count(shared, call.owner)?;
     let mut answer = Answer::json(&Count { input_tokens: asked.input_tokens });
     answer.headers_mut().extend(limits);

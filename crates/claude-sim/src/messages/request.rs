@@ -6,13 +6,15 @@ use serde_json::Value;
 use super::check::{self, Conversation};
 use super::fields::{self, Object};
 use super::reply::CacheCounts;
+use super::sampling;
 use super::thinking::Thinking;
 use super::tools::Tools;
 use super::usage::Usage;
-use super::{sampling, tokens};
 use crate::bill::TokenCounts;
 use crate::errors::ApiError;
 use crate::models::{Catalogue, FastMode, Model};
+use crate::prompt_cache::{Plan, Prompt, Scope};
+use crate::simulator::Shared;
 
 pub(super) struct Asked<'a> {
     /// The model as it was asked for, which may be an alias.
@@ -24,6 +26,7 @@ pub(super) struct Asked<'a> {
     pub(super) tools: Tools<'a>,
     pub(super) stop_sequences: Vec<&'a str>,
     pub(super) conversation: Conversation,
+    pub(super) prompt: Prompt,
     pub(super) input_tokens: u64,
     /// How much output the context has room for.
     pub(super) room: u64,
@@ -54,6 +57,7 @@ pub(super) enum Purpose {
 impl<'a> Asked<'a> {
     pub(super) fn read(
         body: &'a Object,
+        raw: &[u8],
         headers: &HeaderMap,
         models: &'a Catalogue,
         purpose: Purpose,
@@ -100,7 +104,8 @@ impl<'a> Asked<'a> {
             );
             return Err(fields::wrong("max_tokens", &complaint));
         }
-        let input_tokens = tokens::of_input(body);
+        let prompt = Prompt::read(raw)?;
+        let input_tokens = prompt.tokens();
         let context = model.max_input_tokens();
         if input_tokens > context && purpose == Purpose::Answer {
             let complaint = format!("prompt is too long: {input_tokens} tokens > {context} maximum");
@@ -115,6 +120,7 @@ impl<'a> Asked<'a> {
             tools,
             stop_sequences,
             conversation,
+            prompt,
             input_tokens,
             room: context.saturating_sub(input_tokens),
             inference_geo: inference_geo(body, model)?,
@@ -124,16 +130,28 @@ impl<'a> Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The usage when the input has been read.
-    pub(super) fn input_usage(&self, cache: Option<CacheCounts>) -> Usage {
-        let cache = cache.unwrap_or_default();
-        let input = TokenCounts {
-            input: self.input_tokens,
-            cache_write_5m: cache.written_5m,
-            cache_write_1h: cache.written_1h,
-            cache_read: cache.read,
-            ..TokenCounts::default()
+    /// What the prompt cache does for it.
+    pub(super) fn plan(&self, workspace: &str, shared: &Shared) -> Plan {
+        let scope = Scope {
+            workspace,
+            model: self.model.id(),
+            speed: self.speed,
+            min_tokens: self.model.min_cached_tokens(),
         };
+        self.prompt.plan(&scope, &shared.prompt_cache(), shared.clock.elapsed())
+    }
+
+    /// What a reply says of the cache, in its place.
+    pub(super) fn plan_as(&self, said: CacheCounts) -> Plan {
+        let mut plan = Plan::without_cache(self.input_tokens);
+        plan.input.cache_read = said.read;
+        plan.input.cache_write_5m = said.written_5m;
+        plan.input.cache_write_1h = said.written_1h;
+        plan
+    }
+
+    /// The usage when the input has been read.
+    pub(super) fn input_usage(&self, input: TokenCounts) -> Usage {
         Usage::of_input(input, self.max_tokens.min(1), self.inference_geo, self.speed)
     }
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::content::{Content, json_of};
 use super::message::{Container, Message, Written};
 use super::stop::StopDetails;
-use super::tokens;
 use super::usage::{DeltaUsage, Usage};
+use crate::tokens;
 
 /// The most spaces that the API's padding is thought to have.
 const MAX_PADDING: usize = 15;

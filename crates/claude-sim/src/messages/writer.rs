@@ -13,8 +13,8 @@ use super::seal::seal;
 use super::stop::{RefusalCategory, StopReason};
 use super::thinking::Thinking;
 use super::usage::{Counted, Effect, Usage};
-use super::{schema, text, tokens};
-use crate::seed;
+use super::{schema, text};
+use crate::{seed, tokens};
 
 pub(super) struct Writer<'a> {
     asked: &'a Asked<'a>,

@@ -151,7 +151,6 @@ impl Model {
         self.max_tokens
     }
 
-    #[allow(dead_code, reason = "its reader is on its way")]
     pub(crate) const fn min_cached_tokens(&self) -> u64 {
         self.min_cached_tokens
     }

@@ -5,6 +5,7 @@
 mod admin;
 mod auth;
 mod bill;
+mod cache;
 mod checker;
 mod checks;
 mod determinism;
