@@ -46,6 +46,12 @@ impl Context {
         Self { settings, call, attempt, made_above, facts, is_message }
     }
 
+    /// The same for what follows a failure that was reported: it is no second one.
+    pub(crate) fn reported(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).reporters.clear();
+        self
+    }
+
     pub(crate) const fn is_message(&self) -> bool {
         self.is_message
     }

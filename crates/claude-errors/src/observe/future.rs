@@ -61,8 +61,9 @@ where
 {
     let head = Head::of_error(&response);
     if let Some(head) = &head
-        && let Some(judged) = head.judge(None, &context)
+        && let Some(mut judged) = head.judge(None, &context)
     {
+        judged.maybe_executed |= context.earlier_maybe_executed();
         response.extensions_mut().insert(judged);
     }
     let (response, meter) = Meter::attach(response);

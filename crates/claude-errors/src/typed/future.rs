@@ -172,7 +172,7 @@ where
         context.report(&judged, false);
         response.extensions_mut().insert(judged);
     }
-    response.map(|body| ResponseBody::of_rest(body, context.clone()))
+    response.map(|body| ResponseBody::of_rest(body, context.clone().reported()))
 }
 
 impl<F, B> fmt::Debug for ResponseFuture<F, B>
