@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use crate::install;
@@ -12,6 +13,7 @@ const SECONDS: &str = "300";
 
 /// The property tests of the wire, and then the fuzz targets.
 pub(crate) fn run(workspace: &Workspace) -> Result {
+    let seconds = seconds()?;
     // Said before the properties have taken their time, but no reason to leave them out.
     let nightly = nightly(workspace);
     if let Err(why) = &nightly {
@@ -19,7 +21,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     }
     let properties = properties(workspace);
     nightly?;
-    properties.and(fuzz(workspace))
+    properties.and(fuzz(workspace, seconds))
 }
 
 /// Optimised, with `PROPTEST_CASES` (a hundred thousand unless it is set) each.
@@ -43,10 +45,16 @@ fn nightly(workspace: &Workspace) -> Result {
     version.map(drop).map_err(|_| why.to_owned())
 }
 
-/// Each target of `fuzz/`, `FUZZ_SECONDS` (five minutes unless it is set) long.
-fn fuzz(workspace: &Workspace) -> Result {
-    let cargo_fuzz = install::cargo_fuzz(workspace)?;
+/// `FUZZ_SECONDS`, five minutes unless it is set.
+fn seconds() -> Result<NonZeroU32> {
     let seconds = env::var("FUZZ_SECONDS").unwrap_or_else(|_| SECONDS.to_owned());
+    // To libFuzzer no time at all means without an end.
+    seconds.parse().map_err(|why| format!("FUZZ_SECONDS is `{seconds}`: {why}"))
+}
+
+/// Each target of `fuzz/`, this long.
+fn fuzz(workspace: &Workspace, seconds: NonZeroU32) -> Result {
+    let cargo_fuzz = install::cargo_fuzz(workspace)?;
     let home = workspace.kept("fuzz");
     let mut failed = Vec::new();
     for target in targets(workspace)? {
