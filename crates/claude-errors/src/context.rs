@@ -7,7 +7,7 @@ use claude_wire::call::{Attempt, Call, CallId, Clock};
 use claude_wire::facts::{Endpoint, RequestFacts, facts};
 use http::{Method, Request};
 
-use crate::classify::Classification;
+use crate::classify::{Classification, name};
 use crate::error::Error;
 use crate::layer::Settings;
 use crate::report::Report;
@@ -92,7 +92,7 @@ impl Context {
         let now = CLOCK();
         let report = Report {
             classification,
-            model: self.facts.model(),
+            model: self.facts.model().and_then(name),
             endpoint: self.facts.endpoint(),
             attempts: self.call.attempts_begun().max(1),
             duration: now.saturating_duration_since(self.call.begun()),

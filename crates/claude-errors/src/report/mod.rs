@@ -25,7 +25,7 @@ pub use self::metrics::{ERRORS_TOTAL, MetricsReporter};
 pub use self::sentry::SentryReporter;
 pub use self::tracing::TracingReporter;
 
-use crate::classify::{Classification, name};
+use crate::classify::Classification;
 
 /// Hears of every failure. It is called while futures and bodies are polled, and dropped: it neither blocks nor panics.
 pub trait Reporter: Send + Sync + 'static {
@@ -68,8 +68,8 @@ impl<'a> Report<'a> {
 
     /// The model that was asked for, if it looks like one. Callers choose it: no label of a metric.
     #[must_use]
-    pub fn model(&self) -> Option<&'a str> {
-        self.model.and_then(name)
+    pub const fn model(&self) -> Option<&'a str> {
+        self.model
     }
 
     /// What of the API was called.
