@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use claude_sim::{
-    Burst, ClassLimits, DEFAULT_KEY, DEFAULT_ORGANIZATION, DEFAULT_WORKSPACE, Hidden, Key, LimitClass,
+    Burst, ClassLimits, DEFAULT_KEY, DEFAULT_ORGANIZATION, DEFAULT_WORKSPACE, Fault, Hidden, Key, LimitClass,
     Limits, Model, Reply, Simulator,
 };
 use claude_wire::headers::{Limit, RateLimitHeaders};
@@ -538,4 +538,37 @@ async fn the_same_seed_refuses_the_same() {
     }
     statuses.dedup();
     assert_eq!(statuses.len(), 5, "what is hidden differs by seed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_is_rounded_up_to_whole_seconds() {
+    let simulator = simulator(requests(8));
+    let answer = send(&simulator, ask(&json!({}))).await;
+    // Full in seven seconds and a half.
+    assert_eq!(shown(&answer).requests.reset, after_start(8));
+    let still =
+        Simulator::builder().with_still_date().with_limits(requests(8)).with_hidden(Hidden::plain()).build();
+    advance(Duration::from_secs(100)).await;
+    let answer = send(&still, ask(&json!({}))).await;
+    assert_eq!(shown(&answer).requests.reset, after_start(8), "from a date that stands still");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_before_it_is_executed_takes_nothing() {
+    let simulator = simulator(requests(100));
+    for (fault, remaining) in [
+        (Fault::overloaded(), 99),
+        (Fault::refuse(), 98),
+        (Fault::stall_headers(Duration::from_secs(0)), 96),
+        (Fault::reset_before_headers(), 95),
+        (Fault::internal(), 94),
+        // The answer is lost.
+        (Fault::reset_before_headers().after_execution(), 92),
+        (Fault::internal().after_execution(), 90),
+    ] {
+        simulator.fail_next(1, fault.clone());
+        drop(simulator.clone().oneshot(ask(&json!({}))).await);
+        let answer = send(&simulator, ask(&json!({}))).await;
+        assert_eq!(figures(shown(&answer).requests), (100, remaining), "{fault}");
+    }
 }
