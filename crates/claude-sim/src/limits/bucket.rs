@@ -3,13 +3,8 @@
 use std::time::Duration;
 
 use super::Hidden;
-
-/// The pieces that a token (or a request) is counted in. A limit of `L` per minute refills a bucket by exactly
-/// `L` pieces in each nanosecond.
-const PIECES: i128 = 60_000_000_000;
-
-/// What remains of tokens is rounded to the nearest so many (2026-10-08).
-const ROUNDED_TO: i128 = 1_000;
+use super::pieces::{PIECES, pieces, whole};
+use super::snapshot::Snapshot;
 
 /// A bucket that is refilled at `limit` per minute, at the ends of grains of time. Nothing runs: whoever looks
 /// refills it first. Times are counted since the simulator was built, as are grains.
@@ -23,17 +18,6 @@ pub(super) struct Bucket {
     grains: i128,
     /// What headers were last told.
     shown: Option<Snapshot>,
-}
-
-/// What a bucket was like at some time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Snapshot {
-    pub(super) limit: u64,
-    /// In pieces.
-    level: i128,
-    at: Duration,
-    /// When it would be full again, if nothing more were taken.
-    full_at: Duration,
 }
 
 impl Bucket {
@@ -123,58 +107,6 @@ impl Bucket {
     fn grains_until(&self, now: Duration) -> i128 {
         nanos(now) / nanos(self.hidden.grain())
     }
-}
-
-impl Snapshot {
-    /// A bucket without a limit, as far as headers have to show one.
-    pub(super) fn full(limit: u64, now: Duration) -> Self {
-        Self { limit, level: pieces(limit), at: now, full_at: now }
-    }
-
-    /// Input and output together.
-    pub(super) fn plus(self, other: Self) -> Self {
-        Self {
-            limit: self.limit.saturating_add(other.limit),
-            level: self.level.max(0).saturating_add(other.level.max(0)),
-            at: self.at,
-            full_at: self.full_at.max(other.full_at),
-        }
-    }
-
-    /// When it would be full again; `None` if it is full.
-    pub(super) fn reset(&self) -> Option<Duration> {
-        (self.full_at > self.at).then_some(self.full_at)
-    }
-
-    pub(super) const fn is_tighter(&self, other: &Self) -> bool {
-        self.level < other.level
-    }
-
-    /// The one that binds more.
-    pub(super) fn tighter(self, other: Option<Self>) -> Self {
-        other.filter(|other| other.is_tighter(&self)).unwrap_or(self)
-    }
-
-    /// Whole ones, never less than none.
-    pub(super) fn remaining(&self) -> u64 {
-        whole(self.level / PIECES)
-    }
-
-    /// To the nearest thousand, but never more than the limit.
-    pub(super) fn remaining_rounded(&self) -> u64 {
-        let unit = ROUNDED_TO * PIECES;
-        let rounded = self.level.max(0).saturating_add(unit / 2) / unit * ROUNDED_TO;
-        whole(rounded).min(self.limit)
-    }
-}
-
-const fn pieces(amount: u64) -> i128 {
-    // The largest amount is 1.1e30 pieces, of 1.7e38 that fit.
-    amount as i128 * PIECES
-}
-
-fn whole(amount: i128) -> u64 {
-    u64::try_from(amount.max(0)).unwrap_or(u64::MAX)
 }
 
 fn nanos(time: Duration) -> i128 {

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::bucket::{Bucket, Snapshot};
+use super::bucket::Bucket;
 use super::headers::Shown;
 use super::refused::{Kind, Refused};
+use super::snapshot::Snapshot;
 use super::{ClassLimits, Hidden, LimitClass, Limits, figures};
 use crate::auth::{DEFAULT_WORKSPACE, Owner};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::ClassLimits;
-use super::bucket::Snapshot;
+use super::snapshot::Snapshot;
 use crate::clock::Clock;
 use crate::date;
 

@@ -9,6 +9,8 @@ use crate::seed::{self, Purpose};
 /// ([`Simulator::hidden`](crate::Simulator::hidden)) to know what should have been admitted, or set it
 /// ([`Builder::with_hidden`](crate::Builder::with_hidden)).
 ///
+/// Headers say what is in the bucket: where that holds a sixtieth of its limit, no more than that remains.
+///
 /// ```
 /// use std::time::Duration;
 ///

@@ -11,7 +11,9 @@ mod class;
 mod figures;
 mod headers;
 mod hidden;
+mod pieces;
 mod refused;
+mod snapshot;
 
 pub(crate) use admission::{Admission, admit_count};
 pub(crate) use buckets::Buckets;

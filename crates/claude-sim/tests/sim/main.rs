@@ -15,7 +15,6 @@ mod faults;
 mod fuzz;
 mod kinds;
 mod limits;
-mod load;
 mod log;
 mod messages;
 mod models;
