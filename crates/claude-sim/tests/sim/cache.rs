@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use claude_sim::{DEFAULT_KEY, Key, Reply, Simulator};
+use claude_sim::{DEFAULT_KEY, Key, Pace, Reply, Simulator};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::time::advance;
+use tower::ServiceExt;
 
 use crate::checker::{assemble, events};
 use crate::support::{ask, body, full, message, post, send, weather};
@@ -381,6 +382,32 @@ async fn a_request_for_no_tokens_warms_the_cache() {
     let simulator = Simulator::new();
     let warmed = asked(&simulator, &with(system(1_000), &json!({"max_tokens": 0}))).await.1;
     assert_eq!(asked(&simulator, &system(1_000)).await.3, warmed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_can_be_used_when_the_first_response_begins() {
+    let wait = Duration::from_secs(200);
+    let build = || Simulator::builder().with_pace(Pace::instant().with_first_token(wait)).build();
+    let simulator = build();
+    let fields = system(1_000);
+    let (first, second) = tokio::join!(asked(&simulator, &fields), asked(&simulator, &fields));
+    assert!(first.1 > 0 && first == second, "both write it: {first:?} {second:?}");
+    assert_eq!(asked(&simulator, &fields).await.3, first.1);
+    // The last request began 200 s ago, and its entry lives for another 100.
+    advance(Duration::from_secs(101)).await;
+    assert_eq!(asked(&simulator, &fields).await.3, 0);
+
+    // A response that never begins leaves nothing.
+    let simulator = build();
+    drop(tokio::time::timeout(wait / 2, asked(&simulator, &fields)).await);
+    assert_eq!(asked(&simulator, &fields).await.3, 0);
+
+    // A stream begins at once.
+    let simulator = build();
+    let streamed = with(fields.clone(), &json!({"stream": true}));
+    let response = simulator.clone().oneshot(ask(&streamed)).await.unwrap();
+    assert!(asked(&simulator, &fields).await.3 > 0);
+    drop(response);
 }
 
 /// Whatever is marked, the parts are the whole, and asking again reads what was written.
