@@ -1,6 +1,8 @@
 //! The values of `anthropic-beta`.
 
-use http::HeaderMap;
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderValue};
 
 use crate::errors::ApiError;
 
@@ -80,13 +82,9 @@ impl Betas {
         Self { more }
     }
 
-    /// The header may hold a list, and may be repeated.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let lists = headers.get_all("anthropic-beta").iter();
-        let lists: Vec<_> = lists.map(|list| String::from_utf8_lossy(list.as_bytes())).collect();
-        let values = lists.iter().flat_map(|list| list.split(',')).map(str::trim);
         let unknown: Vec<_> =
-            values.filter(|value| !self.knows(value)).map(|value| format!("`{value}`")).collect();
+            values(headers).filter(|value| !self.knows(value)).map(|value| format!("`{value}`")).collect();
         if unknown.is_empty() {
             return Ok(());
         }
@@ -100,4 +98,17 @@ impl Betas {
     fn knows(&self, value: &str) -> bool {
         value.is_empty() || KNOWN.contains(&value) || self.more.iter().any(|more| more == value)
     }
+}
+
+/// Whether a beta of this family is asked for.
+pub(crate) fn has(headers: &HeaderMap, family: &str) -> bool {
+    values(headers).any(|value| value.starts_with(family))
+}
+
+/// The header may hold a list, and may be repeated.
+fn values(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
+    let lists = headers.get_all("anthropic-beta").iter().map(HeaderValue::as_bytes);
+    lists
+        .flat_map(|list| list.split(|&byte| byte == b','))
+        .map(|value| String::from_utf8_lossy(value.trim_ascii()))
 }

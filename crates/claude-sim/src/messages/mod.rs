@@ -7,6 +7,7 @@ mod block;
 mod check;
 mod citation;
 mod content;
+mod fallbacks;
 mod fields;
 mod kinds;
 mod message;

@@ -82,6 +82,8 @@ impl Reply {
     }
 
     /// A refusal before any output: status 200, no content. Some categories are free; see [`RefusalCategory`].
+    /// If the request names `fallbacks` (beta `server-side-fallback-…`), the first of them answers with an
+    /// [`echo`](Self::echo) instead, as after every refusal.
     #[must_use]
     pub fn refusal(category: Option<RefusalCategory>) -> Self {
         Self::of([]).stopping_with(StopReason::Refusal(category))

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::check::{self, Conversation};
+use super::fallbacks;
 use super::fields::{self, Object};
 use super::reply::CacheCounts;
 use super::sampling;
@@ -24,6 +25,8 @@ pub(super) struct Asked<'a> {
     pub(super) max_tokens: u64,
     pub(super) thinking: Thinking,
     pub(super) tools: Tools<'a>,
+    /// The model that goes on if this one declines.
+    pub(super) fallback: Option<&'a str>,
     pub(super) stop_sequences: Vec<&'a str>,
     pub(super) conversation: Conversation,
     pub(super) prompt: Prompt,
@@ -77,6 +80,7 @@ impl<'a> Asked<'a> {
         sampling::check(body, &version, rules)?;
         let thinking = Thinking::read(body, max_tokens, rules)?;
         let tools = Tools::read(body)?;
+        let fallback = fallbacks::first(body, headers, models)?;
         let stop_sequences = stop_sequences(body)?;
         if tools.is_forced() && !rules.forced_tools {
             let complaint = "type \"tool\" and \"any\" are not supported for this model.";
@@ -118,6 +122,7 @@ impl<'a> Asked<'a> {
             max_tokens,
             thinking,
             tools,
+            fallback,
             stop_sequences,
             conversation,
             prompt,

@@ -51,12 +51,30 @@ impl<'a> Writer<'a> {
         };
         match (written, &reply.stop) {
             (Err(stop), _) => stop,
+            (Ok(()), Some(StopReason::Refusal(category))) if self.asked.fallback.is_some() => {
+                self.go_on_elsewhere(*category)
+            }
             (Ok(()), Some(stop)) => stop.clone(),
-            (Ok(()), None) if self.asked.max_tokens == 0 => StopReason::MaxTokens,
-            (Ok(()), None) => match self.content.last().map(|written| &written.content) {
-                Some(Content::ToolUse { .. }) => StopReason::ToolUse,
-                _ => StopReason::EndTurn,
-            },
+            (Ok(()), None) => self.natural_end(),
+        }
+    }
+
+    fn natural_end(&self) -> StopReason {
+        match self.content.last().map(|written| &written.content) {
+            _ if self.asked.max_tokens == 0 => StopReason::MaxTokens,
+            Some(Content::ToolUse { .. }) => StopReason::ToolUse,
+            _ => StopReason::EndTurn,
+        }
+    }
+
+    /// The model declines, and the request names another one, which answers.
+    fn go_on_elsewhere(&mut self, category: Option<RefusalCategory>) -> StopReason {
+        if let Some(model) = self.asked.fallback {
+            self.fall_back(model, category);
+        }
+        match self.answer(&Reply::echo()) {
+            Ok(()) => self.natural_end(),
+            Err(stop) => stop,
         }
     }
 

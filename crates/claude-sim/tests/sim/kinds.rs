@@ -1,9 +1,10 @@
 //! Every kind of reply, whole and as a stream.
 
-use claude_sim::{Block, NamedReply, RefusalCategory, Reply, Simulator, StopReason};
+use claude_sim::{Block, NamedReply, RefusalCategory, Reply, Simulator, StopReason, TokenCounts};
 use http::Request;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::checker::{Event, assemble, check_usage, events};
 use crate::support::{ask, body, full, message, post, send};
@@ -197,6 +198,39 @@ async fn a_fallback_serves_and_both_attempts_are_billed() {
 }
 
 #[tokio::test]
+async fn a_named_fallback_answers_in_place_of_a_refusal() {
+    let simulator = Simulator::new();
+    let refusals = || Reply::refusal(Some(RefusalCategory::Cyber));
+    simulator.script([refusals(), refusals().stopping_with(StopReason::Refusal(None)), refusals()]);
+    let asked = |fallbacks: Value, beta: &'static str| {
+        let request = post("/v1/messages").header("anthropic-beta", beta);
+        full(request, body(&json!({"fallbacks": fallbacks})).to_string())
+    };
+    let list = json!([{"model": "claude-haiku-4-5"}, {"model": "claude-opus-5"}]);
+    let beta = "compact-2026-01-12, server-side-fallback-2026-07-01";
+    let served = send(&simulator, asked(list.clone(), beta)).await.json();
+    assert_eq!(
+        (&served["model"], &served["stop_reason"]),
+        (&json!("claude-haiku-4-5-20251001"), &json!("end_turn"))
+    );
+    assert_eq!(served["content"][0]["trigger"], json!({"type": "refusal", "category": "cyber"}));
+    assert_eq!(served["content"][1]["type"], "text");
+    check_usage(&served["usage"]).unwrap();
+    // Without the beta, or without a name, the refusal stays.
+    for (fallbacks, beta) in [(list.clone(), "compact-2026-01-12"), (json!("default"), beta)] {
+        assert_eq!(send(&simulator, asked(fallbacks, beta)).await.json()["stop_reason"], "refusal");
+    }
+    for (fallbacks, status) in [
+        (json!([{"model": "nobody"}]), 404),
+        (json!([{}]), 400),
+        (json!([{"model": "claude-opus-5"}, {}, {}, {}]), 400),
+        (json!(7), 400),
+    ] {
+        assert_eq!(send(&simulator, asked(fallbacks, beta)).await.status, status);
+    }
+}
+
+#[tokio::test]
 async fn refusals_before_output_are_free_but_for_some_categories() {
     for (reply, billed) in [
         (Reply::refusal(None), false),
@@ -226,39 +260,32 @@ async fn refusals_before_output_are_free_but_for_some_categories() {
 
 #[tokio::test]
 async fn what_a_broken_off_stream_used_grows_event_by_event() {
-    use http_body_util::BodyExt;
-    use tower::ServiceExt;
-
     for kind in Reply::every_kind() {
-        let mut before = 0;
-        let mut last = (0, 0);
-        for length in 1.. {
+        let (whole, events) = both(&kind, 5).await;
+        let mut used = vec![(0, 0)];
+        for length in 1..=events.len() {
             let simulator = Simulator::builder().with_seed(5).build();
-            let mut response = simulator.clone().oneshot(request(&kind, true)).await.unwrap().into_body();
-            let mut ended = false;
+            let mut body = simulator.clone().oneshot(request(&kind, true)).await.unwrap().into_body();
             for _ in 0..length {
-                ended |= response.frame().await.is_none();
+                body.frame().await.unwrap().unwrap();
             }
-            drop(response);
+            drop(body);
             let bill = simulator.bill();
-            let sum = |count: fn(&claude_sim::TokenCounts) -> u64| -> u64 {
-                bill.iter().map(|line| count(&line.tokens)).sum()
-            };
-            let output = sum(|tokens| tokens.output);
-            let input = sum(|tokens| tokens.input + tokens.cache_read + tokens.cache_write_5m);
-            assert!(output >= last.0 && input >= last.1, "{}: {output} {input} after {last:?}", kind.name);
-            assert!(output <= last.0 + 40 || last.0 == 0, "{}: {output} after {last:?}", kind.name);
-            last = (output, input);
-            if ended {
-                break;
-            }
-            before += 1;
+            let sum =
+                |count: fn(&TokenCounts) -> u64| -> u64 { bill.iter().map(|line| count(&line.tokens)).sum() };
+            used.push((sum(|tokens| tokens.input + tokens.cache_read), sum(|tokens| tokens.output)));
         }
-        assert!(before > 2, "{}", kind.name);
-        let (whole, _) = both(&kind, 5).await;
-        if whole["usage"]["iterations"].is_null() && !kind.name.starts_with("refusal") {
-            assert_eq!(json!(last.0), whole["usage"]["output_tokens"], "{}", kind.name);
-            assert_eq!(json!(last.1), whole["usage"]["input_tokens"], "{}", kind.name);
+        assert!(used.is_sorted_by_key(|used| used.0) && used.is_sorted_by_key(|used| used.1), "{used:?}");
+        let end = used[events.len()];
+        if !matches!(kind.name, "refusal" | "refusal_unnamed") {
+            assert!(end.0 > 0 && end.1 > 0, "{}", kind.name);
+        }
+        if whole["usage"]["iterations"].is_null() && end.0 > 0 {
+            assert_eq!(json!(end.1), whole["usage"]["output_tokens"], "{}", kind.name);
+        }
+        // All of it is known when the last block has ended.
+        if let Some(stop) = events.iter().rposition(|event| event.name == "content_block_stop") {
+            assert_eq!(used[stop + 1], end, "{}", kind.name);
         }
     }
 }
