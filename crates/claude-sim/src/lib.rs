@@ -58,12 +58,43 @@
 //!
 //! | request | answer |
 //! | --- | --- |
-//! | `POST /v1/messages` | a message, whole or (`"stream": true`) as server-sent events: text, thinking, tool calls |
+//! | `POST /v1/messages` | a message, whole or (`"stream": true`) as server-sent events, of everything that a message may have |
 //! | `POST /v1/messages/count_tokens` | the same estimate of the input that `usage` shows |
 //! | `GET /v1/models`, `GET /v1/models/{id}` | the catalogue of 2026-11-22, or the one it was built with |
 //!
 //! Anything else is the error that the API would give, or a 404. What becomes of a request with tools, with
-//! thinking or with a small `max_tokens` is said at [`Reply`].
+//! thinking or with a small `max_tokens` is said at [`Reply`]. A reply may be scripted block by [`Block`], and
+//! [`Reply::every_kind`] has one of each kind, which a request may choose by its name in the header `x-sim-reply`:
+//!
+//! ```
+//! use claude_sim::{Block, RefusalCategory, Reply, Simulator, StopReason};
+//!
+//! let simulator = Simulator::new();
+//! simulator.script([
+//!     Reply::of([Block::thinking("Let me see."), Block::web_search("rust", 3), Block::text("Found.")]),
+//!     Reply::text("I").stopping_with(StopReason::Refusal(Some(RefusalCategory::Cyber))),
+//! ]);
+//! for kind in Reply::every_kind() {
+//!     println!("{}: {} {:?}", kind.name, kind.fields, kind.betas);
+//! }
+//! ```
+//!
+//! The counts of `usage` are exact at every event: a stream that breaks off has cost what it had brought. The bill is
+//! over all models that took part, advisors and fallbacks too.
+//!
+//! # What it refuses
+//!
+//! What the API refused on 2026-11-22: fields that are missing or of the wrong type; unknown models, versions and
+//! betas ([`Builder::with_beta`] adds one); sampling, prefill, forced tools and kinds of thinking by version and
+//! generation of the model; thinking of the last turn that came back changed; prompts longer than the context; and
+//! breakpoints of the prompt cache against the rules. `count_tokens` refuses the same.
+//!
+//! # The prompt cache
+//!
+//! Prefixes up to a `cache_control` are cached, for each workspace and model, for five minutes or an hour from the
+//! start of the last request that used them. A response has to begin before others find what its request wrote. Too
+//! short a prompt is not cached, and nothing is said. Digests are taken of the body as it came: another order of
+//! fields is another prefix. There are 10,000 entries at the most, and [`Simulator::clear_prompt_cache`] forgets them.
 //!
 //! # Faults
 //!
@@ -165,14 +196,16 @@
 //! | `DELETE /_sim/bill` | the same, and the bill is empty from now on |
 //! | `GET /_sim/requests` | `requests`, as [`Simulator::requests`] gives them |
 //! | `DELETE /_sim/requests` | the same, and the log is empty from now on |
+//! | `GET /_sim/replies` | `replies`: names, request fields and betas of [`Reply::every_kind`] |
 //! | `GET /_sim/hidden` | how limits are enforced, as [`Simulator::hidden`] says |
 //! | `POST`, `GET`, `DELETE /_sim/faults` | `scripted`: how many requests scripted faults wait for |
 //!
 //! Times are milliseconds since the simulator was built. Bodies are text, with U+FFFD for what is not UTF-8.
 //!
 //! # What clones share
-//!//!
-//! Everything: keys, limits and buckets, scripts, attempts, request log, bill, numbers. Clones are handles of one simulated service.
+//!
+//! Everything: keys, limits and buckets, scripts, attempts, prompt cache, request log, bill, numbers. Clones are
+//! handles of one simulated service.
 //!
 //! # When the caller goes
 //!
@@ -184,10 +217,10 @@
 //! * Acceleration limits, spend limits and priority tiers are not there; a [`Fault`] can answer as if they were.
 //! * Nothing fails or is slow by itself: faults and a pace have to be asked for.
 //! * Connections fail over HTTP/1.1 only, and above TCP: no lost packets, no TLS.
-//! * The prompt cache is not simulated. Cache counts are zero, or what a [`Reply`] says.
-//! * Server tools, batches, files, skills and the admin API are not there; unknown fields and betas are
-//!   accepted unread, and rules that differ between model generations (sampling, prefill, kinds of thinking)
-//!   are not checked.
+//! * Batches, files, skills, threads and the admin API are not there. Fields that it does not know are accepted unread,
+//!   also those that need a beta. Whether each tool use has its result is not checked.
+//! * Server tools run nothing: their results are made up. Compaction and advice come only from a [`Reply`].
+//! * `diagnostics` is always null, and `cache_control` inside the results of tools is no breakpoint.
 //! * Tokens are estimated from bytes, two for every seven.
 
 mod admin;

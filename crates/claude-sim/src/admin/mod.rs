@@ -17,6 +17,7 @@ use crate::delivery::Delivery;
 use crate::encoding::Coding;
 use crate::errors::ApiError;
 use crate::faults::{self, Fault};
+use crate::messages::Reply;
 use crate::receive::{Received, receive};
 use crate::simulator::Shared;
 
@@ -56,7 +57,8 @@ fn route(shared: &Shared, head: &Parts, body: &[u8]) -> Result<Answer, ApiError>
         ("bill" | "requests", _) => Err(ApiError::method_not_allowed("GET, DELETE")),
         ("faults", method) => faults::admin(&shared.faults, method, body),
         ("hidden", &Method::GET) => Ok(shapes::hidden(&shared.buckets().hidden())),
-        ("hidden", _) => Err(ApiError::method_not_allowed("GET")),
+        ("replies", &Method::GET) => Ok(shapes::replies(&Reply::every_kind())),
+        ("hidden" | "replies", _) => Err(ApiError::method_not_allowed("GET")),
         _ => Err(ApiError::not_found("Not Found")),
     }
 }

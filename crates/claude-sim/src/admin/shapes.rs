@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::bill::{BillLine, TokenCounts};
 use crate::limits::Hidden;
 use crate::log::SeenRequest;
+use crate::messages::NamedReply;
 
 pub(super) fn bill(mut lines: Vec<BillLine>, key: Option<&str>) -> Answer {
     lines.retain(|line| key.is_none_or(|key| line.item.key == key));
@@ -93,4 +95,27 @@ struct HiddenJson {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What `x-sim-reply` may ask for.
+pub(super) fn replies(kinds: &[NamedReply]) -> Answer {
+    Answer::json(&Replies { replies: kinds.iter().map(Reply::of).collect() })
+}
+
+#[derive(Serialize)]
+struct Replies<'a> {
+    replies: Vec<Reply<'a>>,
+}
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    name: &'a str,
+    fields: &'a Value,
+    betas: &'a [&'a str],
+}
+
+impl<'a> Reply<'a> {
+    const fn of(kind: &'a NamedReply) -> Self {
+        Self { name: kind.name, fields: &kind.fields, betas: kind.betas }
+    }
 }

@@ -127,6 +127,17 @@ async fn names_are_known_and_unique() {
 }
 
 #[tokio::test]
+async fn other_languages_are_told_of_them() {
+    let request = full(Request::get("/_sim/replies"), "");
+    let told = send(&Simulator::new(), request).await.json();
+    let replies = told["replies"].as_array().unwrap();
+    assert_eq!(replies.len(), Reply::every_kind().len());
+    for (told, kind) in replies.iter().zip(Reply::every_kind()) {
+        assert_eq!(told, &json!({"name": kind.name, "fields": kind.fields, "betas": kind.betas}));
+    }
+}
+
+#[tokio::test]
 async fn the_input_grows_with_a_result() {
     let search = Reply::every_kind().into_iter().find(|kind| kind.name == "web_search").unwrap();
     let (_, events) = both(&search, 3).await;
