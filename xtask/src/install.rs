@@ -12,24 +12,33 @@ const CARGO_FUZZ: &str = "0.13.2";
 
 /// A Python with the official SDK, as pinned in `tests/sdk/python/requirements.txt`.
 pub(crate) fn python(workspace: &Workspace) -> Result<PathBuf> {
-    let pins = workspace.read("tests/sdk/python/requirements.txt")?;
-    let home = workspace.kept("python");
-    let python = home.join("bin/python");
+    python_with(workspace, "python", "tests/sdk/python/requirements.txt").map(|bin| bin.join("python"))
+}
+
+/// kent, a receiver of Sentry's envelopes, as pinned in `tests/kent/requirements.txt`.
+pub(crate) fn kent(workspace: &Workspace) -> Result<PathBuf> {
+    python_with(workspace, "kent", "tests/kent/requirements.txt").map(|bin| bin.join("kent-server"))
+}
+
+/// The programs of a virtual environment that has what these requirements pin.
+fn python_with(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
+    let pins = workspace.read(requirements)?;
+    let home = workspace.kept(name);
+    let bin = home.join("bin");
     // A virtual environment points at the interpreter that made it, so that is part of what is pinned.
     let version = output(workspace.command("python3").arg("--version"))
-        .map_err(|why| format!("the Python SDK's tests need Python 3.9 or newer: {why}"))?;
+        .map_err(|why| format!("{requirements} needs Python 3.10 or newer: {why}"))?;
     once(&home, &(version + &pins), || {
         run(workspace.command("python3").args(["-m", "venv", "--clear"]).arg(&home)).map_err(|why| {
             format!("no virtual environment (on Debian: apt-get install python3-venv): {why}")
         })?;
-        let requirements = workspace.path("tests/sdk/python/requirements.txt");
         run(workspace
-            .command(&python)
+            .command(bin.join("python"))
             .args(["-m", "pip", "install", "--quiet", "--requirement"])
-            .arg(requirements))
-        .map_err(|why| format!("the Python SDK could not be installed: {why}"))
+            .arg(workspace.path(requirements)))
+        .map_err(|why| format!("{requirements} could not be installed: {why}"))
     })?;
-    Ok(python)
+    Ok(bin)
 }
 
 /// A `node_modules` with the official SDK, as pinned in `tests/sdk/typescript/package-lock.json`.

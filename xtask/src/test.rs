@@ -7,8 +7,10 @@ use crate::run::{Result, Workspace, run};
 pub(crate) fn everything(workspace: &Workspace) -> Result {
     let python = install::python(workspace)?;
     let node_modules = install::node_modules(workspace)?;
+    let kent = install::kent(workspace)?;
     run(workspace
         .cargo("test --workspace --all-features -- --include-ignored")
         .env("CLAUDE_TOWER_TEST_PYTHON", python)
-        .env("CLAUDE_TOWER_TEST_NODE_MODULES", node_modules))
+        .env("CLAUDE_TOWER_TEST_NODE_MODULES", node_modules)
+        .env("CLAUDE_TOWER_TEST_KENT", kent))
 }
