@@ -177,13 +177,8 @@ async fn offer(bound: Bound, seed: u64) {
     let reply = Reply::text("x".repeat(answered));
     let bodies: Vec<Bytes> = (0..7).map(|number| asking(asked, number)).collect();
     let taken = bound.taken(&bodies[0], &reply).await;
-    // A minute's grain leaves little room in a minute's bucket: the rest of what a request needs must fit. Output
-    // leaves no rest.
-    let limit = match (hidden.burst(), bound) {
-        (Burst::Minute, Bound::Input) => 60 * taken,
-        (Burst::Minute, Bound::Requests) => 30 * taken,
-        _ => 12 * taken,
-    };
+    // A minute's grain leaves little room in a minute's bucket: the rest of what a request needs must fit.
+    let limit = if hidden.burst() == Burst::Minute { 30 } else { 12 } * taken;
     let simulator = Simulator::builder()
         .with_seed(seed)
         .with_limits(Limits::each(bound.limits(limit)))
