@@ -222,14 +222,15 @@ impl<'a> Writer<'a> {
 
     /// The first hop is from the name that was asked for, which may be an alias.
     fn fall_back(&mut self, to: &str, category: Option<RefusalCategory>) {
-        let from = self.served_by.take().unwrap_or_else(|| self.asked.name.to_owned());
-        self.served_by = Some(to.to_owned());
+        let before = self.served_by.replace(to.to_owned());
+        let declined = before.clone().unwrap_or_else(|| self.asked.model.id().to_owned());
+        let from = before.unwrap_or_else(|| self.asked.name.to_owned());
         let content = Content::Fallback {
             from: ModelName { model: from },
             to: ModelName { model: to.to_owned() },
             trigger: Trigger { r#type: "refusal", category },
         };
-        self.push(content, 0, Some(Effect::Fallback { model: to.to_owned() }));
+        self.push(content, 0, Some(Effect::Fallback { from: declined, to: to.to_owned() }));
     }
 
     fn push_result(&mut self, result: Content, tool: Counted) {

@@ -17,6 +17,7 @@ mod kinds;
 mod limits;
 mod log;
 mod messages;
+mod meter;
 mod models;
 mod replay;
 mod server;

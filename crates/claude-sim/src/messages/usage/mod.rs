@@ -61,8 +61,8 @@ pub(super) enum Effect {
     Advice { model: String, input: u64, output: u64 },
     /// The input became this summary.
     Compaction { tokens: u64 },
-    /// Another model goes on.
-    Fallback { model: String },
+    /// Another model goes on in the place of one that declined.
+    Fallback { from: String, to: String },
 }
 
 /// Whether a use of a tool is counted by itself.
@@ -125,7 +125,7 @@ impl Usage {
                 self.runs.insert(before, Run { kind: RunKind::Advisor, model: Some(model.clone()), tokens });
             }
             Effect::Compaction { tokens } => self.compact(*tokens),
-            Effect::Fallback { model } => self.fall_back(model),
+            Effect::Fallback { from, to } => self.fall_back(from, to),
         }
     }
 
@@ -156,8 +156,8 @@ impl Usage {
     }
 
     /// The cache of one model is of no use to another: what was read from it is input, and what was written to
-    /// it is written again.
-    fn fall_back(&mut self, model: &str) {
+    /// it is written again. From now on the message is the other model's, so what was declined names its own.
+    fn fall_back(&mut self, from: &str, to: &str) {
         self.shows_runs = true;
         let Some(last) = self.runs.last() else { return };
         let mut tokens = TokenCounts::default();
@@ -173,9 +173,10 @@ impl Usage {
         for run in &mut self.runs {
             if run.counts() {
                 run.kind = RunKind::Declined;
+                run.model.get_or_insert_with(|| from.to_owned());
             }
         }
-        self.runs.push(Run { kind: RunKind::Fallback, model: Some(model.to_owned()), tokens });
+        self.runs.push(Run { kind: RunKind::Fallback, model: Some(to.to_owned()), tokens });
     }
 
     /// The tokens of output, of all runs.
