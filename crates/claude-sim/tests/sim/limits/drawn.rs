@@ -215,3 +215,20 @@ async fn a_reset_is_rounded_up_to_whole_seconds() {
     let answer = send(&still, ask(&json!({}))).await;
     assert_eq!(shown(&answer).requests.reset, after_start(8), "from a date that stands still");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_is_in_the_cache_is_let_in_again_and_again() {
+    let simulator = simulator(tokens(30_000, PLENTY));
+    let long = "x".repeat(87_500);
+    let prompt = json!({"type": "text", "text": long, "cache_control": {"type": "ephemeral"}});
+    let cached = json!({"messages": [{"role": "user", "content": [prompt]}]});
+    for turn in 0..5 {
+        let answer = send(&simulator, ask(&cached)).await;
+        assert_eq!(answer.status, 200, "turn {turn}");
+        assert_eq!(answer.json()["usage"]["cache_read_input_tokens"].as_u64() > Some(20_000), turn > 0);
+        assert_eq!(figures(shown(&answer).input_tokens), (30_000, 5_000), "turn {turn}");
+    }
+    // The same that was never cached is too much.
+    let other = json!({"messages": [{"role": "user", "content": long}]});
+    assert_eq!(send(&simulator, ask(&other)).await.status, 429);
+}
