@@ -66,7 +66,6 @@ pub(in crate::messages) struct DeltaUsage {
 #[derive(Serialize)]
 struct Iteration {
     r#type: &'static str,
-    /// `Some(None)` is a model that is not named.
     #[serde(skip_serializing_if = "Named::is_left_out")]
     model: Named,
     input_tokens: u64,
