@@ -156,19 +156,19 @@ impl EventPlan {
     fn release(&mut self, held: Held) {
         if self.fault.noise && !matches!(held, Held::Break) {
             let noise = self.noise.usize(..2 * NOISES.len());
-            NOISES.get(noise).inspect(|noise| self.push(noise, Effect::None));
+            NOISES.get(noise).inspect(|noise| self.push(**noise, Effect::None));
         }
         match held {
-            Held::Event(event, usage) => self.release_event(&event, usage),
+            Held::Event(event, usage) => self.release_event(event, usage),
             Held::Error(event) => {
-                self.push(&event, Effect::Failed);
+                self.push(event, Effect::Failed);
                 self.end();
             }
             Held::Break => self.break_off(),
         }
     }
 
-    fn release_event(&mut self, event: &Event, usage: Usage) {
+    fn release_event(&mut self, event: Event, usage: Usage) {
         let is_last = self.events.is_done();
         match self.fault.end {
             Some(End::ResetMidEvent(n)) if self.out + 1 >= n || is_last => {
@@ -183,7 +183,7 @@ impl EventPlan {
             }
             _ => {}
         }
-        self.push(&event.bytes, Effect::Used(Box::new(usage)));
+        self.push(event.bytes, Effect::Used(Box::new(usage)));
         self.out = self.out.saturating_add(1);
         self.content_out = self.content_out.saturating_add(u32::from(event.part == Part::Delta));
         if is_last {
@@ -191,20 +191,15 @@ impl EventPlan {
         }
     }
 
-    fn push(&mut self, bytes: &[u8], effect: Effect) {
-        let line_end: &[u8] = match self.fault.line_ends {
-            None => b"\n",
-            Some(LineEnds::CrLf) => b"\r\n",
-            Some(LineEnds::Cr) => b"\r",
-        };
-        let lines = if self.fault.line_ends.is_some() {
-            bytes.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(line_end)
-        } else {
-            bytes.to_vec()
+    fn push(&mut self, bytes: impl Into<Vec<u8>>, effect: Effect) {
+        let bytes = match self.fault.line_ends {
+            None => bytes.into(),
+            Some(LineEnds::CrLf) => with_line_ends(&bytes.into(), b"\r\n"),
+            Some(LineEnds::Cr) => with_line_ends(&bytes.into(), b"\r"),
         };
         let coded = match &mut self.gzip {
-            Some(gzip) => gzip.flushed(&lines),
-            None => lines,
+            Some(gzip) => gzip.flushed(&bytes),
+            None => bytes,
         };
         self.steps.push_back(Step::Bytes(Bytes::from(coded), effect));
     }
@@ -224,4 +219,8 @@ impl EventPlan {
         self.ended = true;
         self.steps.push_back(Step::Break);
     }
+}
+
+fn with_line_ends(bytes: &[u8], line_end: &[u8]) -> Vec<u8> {
+    bytes.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(line_end)
 }

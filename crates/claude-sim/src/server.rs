@@ -87,7 +87,8 @@ impl Server {
     }
 
     /// Takes no more connections, lets the responses in progress end, and closes. What stands still, because of a
-    /// fault or because a client does not read, is cut after [`SHUTDOWN_GRACE`].
+    /// fault or because a client does not read, is cut after [`SHUTDOWN_GRACE`]; that is of tokio's clock, which
+    /// runs ahead of sockets when it is paused.
     ///
     /// # Cancel safety
     ///

@@ -287,7 +287,8 @@ impl Fault {
     }
 
     /// The message was executed before its answer was lost. It is for errors by status and for
-    /// [`reset_before_headers`](Self::reset_before_headers), which draw nothing from limits and bill otherwise.
+    /// [`reset_before_headers`](Self::reset_before_headers), which draw nothing from limits and bill otherwise. A
+    /// request that the API would refuse is not executed, and its answer is lost all the same.
     #[must_use]
     pub fn after_execution(mut self) -> Self {
         match &mut self.instead {
