@@ -211,7 +211,7 @@ async fn cuts_that_hurt() {
         let whole = send(&Simulator::builder().with_seed(seed).build(), stream()).await;
         assert_eq!(plain.as_bytes(), whole.body);
     }
-    assert!(in_characters > 40 && in_line_ends > 40, "{in_characters} {in_line_ends}");
+    assert!(in_characters > 200 && in_line_ends > 300, "{in_characters} {in_line_ends}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Answers that stand still.
 
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use claude_sim::{Fault, Simulator};
@@ -101,6 +102,16 @@ async fn for_ever_in_a_body() {
     });
     reading.await.unwrap_err();
     assert_eq!(simulator.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ready_does_not_wait_for_a_full_frame() {
+    let simulator = Simulator::builder().with_frame_bytes(NonZeroUsize::MAX).build();
+    simulator.fail_next(1, Fault::stall_between_events(2, MINUTE));
+    let seen = watch(&simulator, stream()).await;
+    let right = right_events().await;
+    let expected = [(0, Ok(right[..2].concat().into())), (60_000, Ok(right[2..].concat().into()))];
+    assert_eq!(seen, expected);
 }
 
 #[tokio::test(start_paused = true)]

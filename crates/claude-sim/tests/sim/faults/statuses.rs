@@ -192,6 +192,12 @@ async fn the_next_request_is_not_touched() {
 }
 
 #[tokio::test]
+async fn nothing_is_not_coded() {
+    let answer = answer(Fault::internal().with_empty_body().and(Fault::gzip_unasked())).await;
+    assert_eq!((answer.body.len(), answer.header("content-encoding")), (0, ""));
+}
+
+#[tokio::test]
 async fn errors_may_be_gzip_too() {
     let simulator = Simulator::new();
     simulator.fail_next(2, Fault::overloaded().and(Fault::gzip_unasked()));
