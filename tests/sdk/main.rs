@@ -4,9 +4,10 @@
 //! through the gateway example, by the same script over an official SDK; what the SDK saw must be equal, and so
 //! must what the simulators saw.
 //!
-//! `cargo xtask test` installs the SDKs and names them in the environment; see `tests/sdk/`.
+//! `cargo xtask test` installs the SDKs and names them in the environment; see the folders beside this file.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::env;
