@@ -9,11 +9,12 @@ The SDK's own retries are off: a repeated request must not hide a difference.
 
 import json
 import sys
-from typing import Any, Callable, Iterable, Mapping, cast
+from typing import Any, Callable, Iterable, cast
 
-import anthropic
-from anthropic import Anthropic, APIStatusError, omit
+from anthropic import Anthropic, AnthropicError, omit
 from anthropic.types import MessageParam, ToolParam
+
+from common import dump, kept, raised
 
 SONNET = "claude-sonnet-5-5"
 OPUS = "claude-opus-5-5"
@@ -31,18 +32,6 @@ WEATHER: ToolParam = {
 HELLO: list[MessageParam] = [{"role": "user", "content": "Say hello to the tower, in one sentence. 你好, grüß dich 👋"}]
 RIDDLE: list[MessageParam] = [{"role": "user", "content": "Is 2027 prime? Think it through."}]
 WEATHER_QUESTION: list[MessageParam] = [{"role": "user", "content": "What is the weather in Lisbon?"}]
-
-
-def kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """The response headers that mean something to a caller."""
-    names = ("content-type", "request-id", "retry-after", "x-should-retry")
-    found = {name.lower(): value for name, value in headers.items()}
-    return {name: value for name, value in sorted(found.items()) if name in names or name.startswith("anthropic-")}
-
-
-def dump(model: Any) -> Any:
-    """What the server sent of a typed object, fields the SDK does not know included."""
-    return model.to_dict(mode="json")
 
 
 def whole(raw: Any) -> dict[str, Any]:
@@ -248,21 +237,8 @@ SCENARIOS: list[Callable[[Anthropic], Any]] = [
 def run(scenario: Callable[[Anthropic], Any], client: Anthropic) -> dict[str, Any]:
     try:
         return {"returned": scenario(client)}
-    except APIStatusError as error:
-        return {
-            "raised": {
-                "class": type(error).__name__,
-                "message": error.message,
-                "status": error.status_code,
-                "request_id": error.request_id,
-                "type": error.type,
-                "error_code": error.error_code,
-                "body": error.body,
-                "headers": kept(error.response.headers),
-            }
-        }
-    except anthropic.AnthropicError as error:
-        return {"raised": {"class": type(error).__name__, "message": str(error)}}
+    except AnthropicError as error:
+        return {"raised": raised(error)}
 
 
 def main() -> None:

@@ -5,14 +5,8 @@
 // The output is a list of `{"scenario", "result"}`. A result is `{"returned": ...}` with what the SDK gave, or
 // `{"raised": ...}` with the error it threw, so that two servers can be compared by comparing two outputs.
 // The SDK's own retries are off: a repeated request must not hide a difference.
-// `CLAUDE_TOWER_TEST_NODE_MODULES` names the folder the SDK was installed into; without it Node looks beside this file.
 
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-
-const installed = process.env.CLAUDE_TOWER_TEST_NODE_MODULES;
-const require = createRequire(installed ? join(installed, 'any.js') : import.meta.url);
-const { default: Anthropic, APIError, AnthropicError } = require('@anthropic-ai/sdk');
+import { Anthropic, AnthropicError, kept, raised } from './common.mjs';
 
 const SONNET = 'claude-sonnet-5-5';
 const OPUS = 'claude-opus-5-5';
@@ -30,14 +24,6 @@ const WEATHER = {
 const HELLO = [{ role: 'user', content: 'Say hello to the tower, in one sentence. 你好, grüß dich 👋' }];
 const RIDDLE = [{ role: 'user', content: 'Is 2027 prime? Think it through.' }];
 const WEATHER_QUESTION = [{ role: 'user', content: 'What is the weather in Lisbon?' }];
-
-/** The response headers that mean something to a caller. */
-function kept(headers) {
-  const names = ['content-type', 'request-id', 'retry-after', 'x-should-retry'];
-  return Object.fromEntries(
-    [...headers.entries()].filter(([name]) => names.includes(name) || name.startsWith('anthropic-')).sort(),
-  );
-}
 
 /** An answer read in one piece. */
 async function whole(promise) {
@@ -213,23 +199,7 @@ async function run(scenario, client) {
   try {
     return { returned: await scenario(client) };
   } catch (error) {
-    if (error instanceof APIError) {
-      return {
-        raised: {
-          class: error.constructor.name,
-          message: error.message,
-          status: error.status,
-          request_id: error.requestID,
-          type: error.type,
-          error_code: error.errorCode,
-          body: error.error,
-          headers: error.headers ? kept(error.headers) : null,
-        },
-      };
-    }
-    if (error instanceof AnthropicError) {
-      return { raised: { class: error.constructor.name, message: error.message } };
-    }
+    if (error instanceof AnthropicError) return { raised: raised(error) };
     throw error;
   }
 }
