@@ -22,7 +22,7 @@ async fn typescript_parses_every_kind() {
 /// simulator.
 async fn every_kind(sdk: Sdk) {
     let direct = [Direct::start().await, Direct::start().await, Direct::start().await];
-    let seen = run(sdk, direct.each_ref().map(Direct::base_url));
+    let seen = run(sdk, &direct.each_ref().map(Direct::base_url));
     for kind in Reply::every_kind() {
         let resources = if kind.betas.is_empty() { &["stable", "beta"][..] } else { &["beta"] };
         for resource in resources {
@@ -32,7 +32,7 @@ async fn every_kind(sdk: Sdk) {
     }
     let gateways =
         [ThroughGateway::start().await, ThroughGateway::start().await, ThroughGateway::start().await];
-    let through = run(sdk, gateways.each_ref().map(ThroughGateway::base_url));
+    let through = run(sdk, &gateways.each_ref().map(ThroughGateway::base_url));
     assert_eq!(through.len(), seen.len());
     for (through, direct) in through.iter().zip(&seen) {
         assert_eq!(through, direct, "{} ({})", direct.name, direct.resource);
@@ -42,8 +42,8 @@ async fn every_kind(sdk: Sdk) {
     }
 }
 
-fn run(sdk: Sdk, base_urls: [String; 3]) -> Vec<Seen> {
-    let [whole, bare, helped] = &base_urls;
+fn run(sdk: Sdk, base_urls: &[String; 3]) -> Vec<Seen> {
+    let [whole, bare, helped] = base_urls;
     sdk.run("kinds", &[whole, bare, helped, &kinds()])
 }
 

@@ -10,5 +10,6 @@
 mod everyday;
 mod harness;
 mod kinds;
+mod schema;
 #[path = "../support/mod.rs"]
 mod support;
