@@ -7,7 +7,9 @@
 //! `cargo xtask test` installs the SDKs and names them in the environment; see the folders beside this file.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
+mod errors;
 mod everyday;
+mod failures;
 mod harness;
 mod kinds;
 mod schema;

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::errors;
 use crate::harness::{Direct, Sdk};
 use crate::kinds::kinds;
 
 /// What has to be among the documents.
-const SORTS: [&str; 11] = [
+const SORTS: [&str; 13] = [
     "count",
+    "error",
     "event content_block_delta",
     "event content_block_start",
     "event content_block_stop",
@@ -20,13 +22,15 @@ const SORTS: [&str; 11] = [
     "message",
     "model",
     "page",
+    "typed error",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the official SDKs, which `cargo xtask test` installs"]
 async fn all_json_is_of_the_sdk_s_models() {
     let direct = Direct::start().await;
-    let report: Report = Sdk::Python.run("schema", &[&direct.base_url(), &kinds(), "[]"]);
+    let errors = serde_json::to_string(&errors::faults_with_json()).unwrap();
+    let report: Report = Sdk::Python.run("schema", &[&direct.base_url(), &kinds(), &errors]);
     assert!(
         report.problems.is_empty(),
         "{} problems:\n{}",
