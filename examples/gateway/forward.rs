@@ -12,6 +12,7 @@ use claude_tower::wire::{Body, BoxError};
 use tower::ServiceExt;
 
 use crate::access_log::Line;
+use crate::failing_late::FailingLate;
 
 /// What every request needs.
 #[derive(Clone)]
@@ -24,7 +25,7 @@ pub(crate) struct Gateway {
 pub(crate) async fn forward(gateway: Gateway, request: Request) -> Response {
     let line = gateway.access_log.then(|| Line::begin(&request));
     let response = match gateway.upstream.oneshot(request.map(Body::from)).await {
-        Ok(response) => response.map(AxumBody::from),
+        Ok(response) => response.map(|body| AxumBody::new(FailingLate::new(body.into()))),
         Err(error) => failed(error),
     };
     match line {

@@ -10,6 +10,7 @@
 
 mod access_log;
 mod args;
+mod failing_late;
 mod forward;
 mod server;
 mod shutdown;

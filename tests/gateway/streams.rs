@@ -214,6 +214,26 @@ async fn half_an_answer_does_not_arrive_as_a_whole_one() {
     assert!(lines.iter().all(|line| line.contains("status=200") && line.contains("cut by the upstream")));
 }
 
+/// The end of it may be there as soon as the beginning. Without a head the caller would take the request for lost, and
+/// repeat it.
+#[tokio::test]
+async fn what_there_is_of_an_answer_arrives() {
+    let (mut upstream, gateway, _caller) = start().await;
+    for half in [&b""[..], EVENTS[0]] {
+        for _ in 0..20 {
+            let mut caller = Peer::connect(gateway.address).await;
+            caller.send(GET).await;
+            let mut request = upstream.request().await;
+            let chunk = if half.is_empty() { Vec::new() } else { chunk(half) };
+            request.peer.send([SSE.as_bytes(), CHUNKED.as_bytes(), &chunk].concat()).await;
+            drop(request.peer);
+            assert_eq!(caller.answer("GET").await.status(), 200);
+            assert_eq!(caller.at_least(half.len()).await, half);
+            assert_eq!(caller.piece().await, Piece::Cut);
+        }
+    }
+}
+
 /// What the gateway says when it has no answer to pass on.
 async fn says(caller: &mut Peer, status: u16, kind: &str) {
     let head = caller.answer("POST").await;
