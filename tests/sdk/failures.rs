@@ -86,12 +86,16 @@ pub(crate) struct Call {
     pub(crate) max_retries: u32,
     /// In seconds.
     pub(crate) timeout: f64,
+    /// Whether the fault leaves more in the connection than the answer.
+    pub(crate) spoils: bool,
 }
 
 impl Call {
     /// Without retries: a repeated request must not hide a difference.
     pub(crate) fn once(fault: impl Into<String>, way: &str) -> Self {
-        Self { fault: fault.into(), way: way.to_owned(), max_retries: 0, timeout: 30.0 }
+        let fault = fault.into();
+        let spoils = fault.contains("wrong-length=-");
+        Self { fault, way: way.to_owned(), max_retries: 0, timeout: 30.0, spoils }
     }
 }
 

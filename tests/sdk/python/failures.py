@@ -2,9 +2,9 @@
 
     failures.py <base_url> <calls> <api_key>
 
-The calls are JSON: `[{"fault", "way", "max_retries", "timeout"}]`. The fault is what the simulator is asked to do;
-the way is `whole`, `stream`, or `helper` for the one that accumulates. The output is a list of
-`{"fault", "way", "attempts", "events", "returned" | "raised"}`.
+The calls are JSON: `[{"fault", "way", "max_retries", "timeout", "spoils"}]`. The fault is what the simulator is
+asked to do; the way is `whole`, `stream`, or `helper` for the one that accumulates. The output is a list of the
+calls, each with `"attempts"`, `"events"`, and `"returned"` or `"raised"`.
 """
 
 import json
@@ -23,7 +23,7 @@ QUESTION: Any = [{"role": "user", "content": "Say hello to the tower, in one sen
 class Calls:
     def __init__(self, base_url: str, api_key: str) -> None:
         self.attempts = 0
-        # Each request on a connection of its own: one that a fault has spoilt may still look good for a moment.
+        # Each call has a connection of its own: one that was spoilt may still look good to the next for a moment.
         limits = httpx2.Limits(max_keepalive_connections=0)
         http = anthropic.DefaultHttpxClient(event_hooks={"request": [self.count]}, limits=limits)
         self.client = Anthropic(base_url=base_url, api_key=api_key, http_client=http)

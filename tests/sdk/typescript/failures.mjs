@@ -2,9 +2,10 @@
 //
 //     node failures.mjs <base_url> <calls> <api_key>
 //
-// The calls are JSON: `[{"fault", "way", "max_retries", "timeout"}]`. The fault is what the simulator is asked to do;
-// the way is `whole`, `stream`, or `helper` for the one that accumulates. The output is a list of
-// `{"fault", "way", "attempts", "events", "returned" | "raised"}`.
+// The calls are JSON: `[{"fault", "way", "max_retries", "timeout", "spoils"}]`. The fault is what the simulator is
+// asked to do; the way is `whole`, `stream`, or `helper` for the one that accumulates. What spoils its connection has
+// one of its own: it may still look good to the next call for a moment. The output is a list of the calls, each with
+// `"attempts"`, `"events"`, and `"returned"` or `"raised"`.
 
 import { Anthropic, raised } from './common.mjs';
 
@@ -31,8 +32,7 @@ async function run(call) {
   attempts = 0;
   const events = [];
   const options = {
-    // Each request on a connection of its own: one that a fault has spoilt may still look good for a moment.
-    headers: { 'x-sim-fault': call.fault, connection: 'close' },
+    headers: { 'x-sim-fault': call.fault, ...(call.spoils ? { connection: 'close' } : {}) },
     maxRetries: call.max_retries,
     timeout: call.timeout * 1000,
   };
