@@ -62,7 +62,7 @@ async fn damage_is_the_same(sdk: Sdk) {
 pub(crate) async fn run_both(sdk: Sdk, calls: &[Call]) -> (Vec<Seen>, Vec<Seen>) {
     let direct = Direct::start().await;
     let seen = run(sdk, &direct.base_url(), calls);
-    let gateway = ThroughGateway::start().await;
+    let gateway = ThroughGateway::start_without_pool().await;
     let through = run(sdk, &gateway.base_url(), calls);
     no_difference(&direct.simulator, &gateway.simulator);
     (seen, through)

@@ -68,8 +68,22 @@ pub(crate) struct ThroughGateway {
 
 impl ThroughGateway {
     pub(crate) async fn start() -> Self {
+        Self::started(|_| {}).await
+    }
+
+    /// With a connection for each call: one that was spoilt may still look good to the next for a moment.
+    pub(crate) async fn start_without_pool() -> Self {
+        Self::started(|gateway| {
+            gateway.env("CLAUDE_TOWER__CLIENT__POOL_MAX_IDLE_PER_HOST", "0");
+        })
+        .await
+    }
+
+    async fn started(set: impl FnOnce(&mut Command)) -> Self {
         let upstream = Direct::start().await;
-        let gateway = Gateway::start(&mut gateway::before(&upstream.base_url())).await;
+        let mut command = gateway::before(&upstream.base_url());
+        set(&mut command);
+        let gateway = Gateway::start(&mut command).await;
         Self { simulator: upstream.simulator.clone(), gateway, _upstream: upstream }
     }
 
