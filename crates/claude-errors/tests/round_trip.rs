@@ -263,3 +263,16 @@ fn waits_are_rounded_up() {
     }
     assert!(!refused(RefusalKind::RateLimited).to_response().headers().contains_key("retry-after"));
 }
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn as_an_answer_of_axum() {
+    for error in
+        [of_io(io::ErrorKind::TimedOut), refused(RefusalKind::NoEndpoint), event("overloaded_error", None)]
+    {
+        let expected = error.to_response();
+        let (head, body) = axum_core::response::IntoResponse::into_response(error).into_parts();
+        assert_eq!((head.status, &head.headers), (expected.status(), expected.headers()));
+        assert_eq!(http_body_util::BodyExt::collect(body).await.unwrap().to_bytes(), expected.body());
+    }
+}

@@ -308,3 +308,21 @@ async fn given_back_by_hyper() {
         assert_eq!(judged.cause, Some("connection was closing"));
     }
 }
+
+/// A connection whose task is gone has perhaps sent all of the request, and hyper's error is the one that it has for a
+/// request body that failed.
+#[tokio::test]
+async fn the_task_of_a_connection_is_gone() {
+    let (ours, mut theirs) = tokio::io::duplex(4096);
+    let io = hyper_util::rt::TokioIo::new(ours);
+    let (mut sender, connection) = ::hyper::client::conn::http1::handshake(io).await.unwrap();
+    let task = tokio::spawn(connection);
+    let answer = tokio::spawn(sender.send_request(post("/")));
+    tokio::io::AsyncReadExt::read_u8(&mut theirs).await.unwrap();
+    task.abort();
+    let error = finishes(answer).await.unwrap().unwrap_err();
+    let judged = Classification::of_error(&error, None);
+    assert_eq!(Row::from(&judged), UNSENDABLE, "{error:?}");
+    let judged = Classification::of_error(&error, Some(false));
+    assert_eq!(Row::from(&judged), Row { maybe_executed: false, ..UNSENDABLE });
+}
