@@ -77,6 +77,8 @@ struct Seen {
     unsendable: Option<&'static str>,
     /// Before anything could be sent.
     not_sent: Option<&'static str>,
+    /// While there was no connection yet, which says less than what is below it in the chain.
+    connecting: bool,
     timed_out: Option<&'static str>,
     /// Sent, and no answer.
     lost: Option<&'static str>,
@@ -108,13 +110,14 @@ impl Seen {
         };
         match kind {
             ConnectionRefused => self.not_sent.get_or_insert("connection refused"),
-            HostUnreachable => self.not_sent.get_or_insert("host unreachable"),
-            NetworkUnreachable => self.not_sent.get_or_insert("network unreachable"),
             AddrInUse | AddrNotAvailable => self.not_sent.get_or_insert("no local address"),
             ConnectionReset => self.lost.get_or_insert("connection reset"),
             ConnectionAborted => self.lost.get_or_insert("connection aborted"),
             BrokenPipe => self.lost.get_or_insert("broken pipe"),
             NotConnected => self.lost.get_or_insert("not connected"),
+            // Also of a connection that was there, when its route goes.
+            HostUnreachable => self.lost.get_or_insert("host unreachable"),
+            NetworkUnreachable => self.lost.get_or_insert("network unreachable"),
             NetworkDown => self.lost.get_or_insert("network down"),
             UnexpectedEof => self.lost.get_or_insert("unexpected end"),
             TimedOut => self.timed_out.get_or_insert("timed out"),
@@ -127,7 +130,7 @@ impl Seen {
         if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>()
             && error.is_connect()
         {
-            self.not_sent.get_or_insert("no connection");
+            self.connecting = true;
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
             if error.is_user() {
@@ -164,7 +167,7 @@ impl Seen {
             self.unsendable.get_or_insert("no valid request");
         }
         if error.is_connect() {
-            self.not_sent.get_or_insert("no connection");
+            self.connecting = true;
         }
         if error.is_timeout() {
             self.timed_out.get_or_insert("timed out");
@@ -183,7 +186,9 @@ impl Seen {
         };
         // Types that tell that nothing was sent are exact. The mark may be early: over a service that hands
         // requests on later it is set at the call.
-        let unsent = self.not_sent.is_some() || sent == Some(false);
+        let connecting = self.connecting.then(|| self.lost.unwrap_or("no connection"));
+        let not_sent = self.not_sent.or(connecting);
+        let unsent = not_sent.is_some() || sent == Some(false);
         if let Some(cause) = self.unsendable {
             // hyper says the same of a request body that failed, half of which no server executes, and of a
             // connection whose task is gone, which may have sent all.
@@ -192,7 +197,7 @@ impl Seen {
         if let Some(cause) = self.timed_out {
             return kind(ErrorKind::Timeout, cause, Retry::Yes, !unsent);
         }
-        match (self.not_sent, self.lost, self.garbled) {
+        match (not_sent, self.lost, self.garbled) {
             (Some(cause), ..) => kind(ErrorKind::Connection, cause, Retry::Yes, false),
             (_, Some(cause), _) if unsent => kind(ErrorKind::Connection, cause, Retry::Yes, false),
             (_, Some(cause), _) => kind(ErrorKind::ConnectionLost, cause, Retry::Yes, true),

@@ -57,8 +57,8 @@ fn wrapped(kind: Io) -> Vec<BoxError> {
 fn kinds_of_io() {
     for (kind, expected, cause) in [
         (Io::ConnectionRefused, NO_CONNECTION, Some("connection refused")),
-        (Io::HostUnreachable, NO_CONNECTION, Some("host unreachable")),
-        (Io::NetworkUnreachable, NO_CONNECTION, Some("network unreachable")),
+        (Io::HostUnreachable, LOST, Some("host unreachable")),
+        (Io::NetworkUnreachable, LOST, Some("network unreachable")),
         (Io::AddrInUse, NO_CONNECTION, Some("no local address")),
         (Io::AddrNotAvailable, NO_CONNECTION, Some("no local address")),
         (Io::ConnectionReset, LOST, Some("connection reset")),
