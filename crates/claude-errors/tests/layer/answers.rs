@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::support::{
-    Answer, Broken, ERROR, EVENTS, Ear, Got, JSON, MESSAGE, MESSAGES, Probe, READERS, Reader, START, STOP,
-    Script, Step, answer, data, finish, post, read, trailers,
+    Answer, Broken, ERROR, EVENTS, Ear, Got, JSON, MESSAGE, MESSAGES, OVERLOADED, Probe, READERS, Reader,
+    START, STOP, Script, Step, answer, data, finish, post, read, trailers,
 };
 
 fn call(request: Request<Body>, response: Response<Script>) -> (Response<ResponseBody<Script>>, Ear) {
@@ -54,6 +54,7 @@ fn good_answers_stay_as_they_are() {
             (MESSAGES, EVENTS, vec![data(START), data(STOP), data(": more\n\n")]),
             // Whole, and not what its content type promises.
             (MESSAGES, JSON, vec![data("<html>")]),
+            (MESSAGES, JSON, vec![data(OVERLOADED)]),
             (MESSAGES, "text/plain", vec![data("hello")]),
             (MESSAGES, JSON, vec![]),
             // How others end is not known.

@@ -279,3 +279,21 @@ async fn any_body_and_any_error() {
     let boxed: BoxError = error.into();
     assert_eq!(Error::find(&*boxed).unwrap().kind(), ErrorKind::NotFound);
 }
+
+/// An error whose body failed with another of ours is the outer one, wherever it is looked for.
+#[tokio::test]
+async fn an_error_in_the_body_of_an_error() {
+    let inner = || {
+        let response = Response::builder().status(404).body(Bytes::new()).unwrap();
+        Error::from_response(response, std::time::SystemTime::UNIX_EPOCH).unwrap()
+    };
+    let service = tower::service_fn(|_: Request<Body>| async {
+        let frames = futures_util::stream::iter([Err::<http_body::Frame<Bytes>, _>(inner())]);
+        let body = http_body_util::StreamBody::new(frames);
+        Ok::<_, BoxError>(Response::builder().status(500).body(body).unwrap())
+    });
+    let outer = error(ErrorLayer::typed().layer(service).oneshot(post(MESSAGES)).await);
+    assert_eq!(outer.kind(), ErrorKind::Server);
+    assert_eq!(Error::find(std::error::Error::source(&outer).unwrap()).unwrap().kind(), ErrorKind::NotFound);
+    assert_eq!(Error::find(&outer).unwrap().kind(), ErrorKind::Server);
+}

@@ -107,6 +107,7 @@ fn good_answers() {
             (MESSAGES, EVENTS, vec![data(START), data(STOP), Step::Fail]),
             (MESSAGES, JSON, vec![]),
             (MESSAGES, JSON, vec![data("<html>")]),
+            (MESSAGES, JSON, vec![data(OVERLOADED)]),
             ("/v1/complete", EVENTS, vec![data("event: completion\n")]),
             ("/v1/files", "application/octet-stream", vec![data("x")]),
         ] {
