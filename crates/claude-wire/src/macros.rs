@@ -1,6 +1,9 @@
 //! What every wrapper of a service has.
 
-/// `get_ref`, `get_mut` and `into_inner` for a struct with a field `inner`.
+/// `get_ref`, `get_mut` and `into_inner` for a struct with a field `inner`. For the crates of this workspace; no part of
+/// the public API.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! inner_service_accessors {
     ($wrapper:ident < S $(, $param:ident)* >) => {
         impl<S $(, $param)*> $wrapper<S $(, $param)*> {
@@ -21,5 +24,3 @@ macro_rules! inner_service_accessors {
         }
     };
 }
-
-pub(crate) use inner_service_accessors;

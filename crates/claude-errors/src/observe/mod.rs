@@ -31,22 +31,9 @@ impl<S> ObserveErrors<S> {
     pub(crate) const fn new(inner: S, settings: Arc<Settings>) -> Self {
         Self { inner, settings }
     }
-
-    /// The wrapped service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The wrapped service, mutably.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// Unwraps the service.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+claude_wire::inner_service_accessors!(ObserveErrors<S>);
 
 impl<S: fmt::Debug> fmt::Debug for ObserveErrors<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -122,22 +122,7 @@ pub struct Upstream<S> {
     target: Target,
 }
 
-impl<S> Upstream<S> {
-    /// The wrapped service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The wrapped service, mutably.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// Unwraps the service.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
-}
+claude_wire::inner_service_accessors!(Upstream<S>);
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Upstream<S>
 where

@@ -80,7 +80,7 @@ pub struct IntoBody<S, B> {
     body: PhantomData<fn(Body) -> B>,
 }
 
-crate::macros::inner_service_accessors!(IntoBody<S, B>);
+crate::inner_service_accessors!(IntoBody<S, B>);
 
 impl<S: Clone, B> Clone for IntoBody<S, B> {
     fn clone(&self) -> Self {

@@ -57,7 +57,7 @@ pub struct ConvertBody<S> {
     inner: S,
 }
 
-crate::macros::inner_service_accessors!(ConvertBody<S>);
+crate::inner_service_accessors!(ConvertBody<S>);
 
 impl<S, B> Service<Request<B>> for ConvertBody<S>
 where
