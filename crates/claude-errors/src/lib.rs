@@ -64,7 +64,7 @@
 //!
 //! | seen | kind, code | again | executed |
 //! | --- | --- | --- | --- |
-//! | 400, 422, 431, other 4xx | `InvalidRequest`, `BAD_REQUEST` | no | no |
+//! | 400, 422, 431, other 4xx | `InvalidRequest`, `BAD_REQUEST`; by an `error.type` that says more, as that | no | no |
 //! | 401 | `Authentication`, `AUTH_ERROR` | no | no |
 //! | 402 | `Billing`, `BILLING_ERROR` | no | no |
 //! | 403, `organization_on_hold` | `PermissionDenied`, `PERMISSION_DENIED` | no | no |
@@ -101,7 +101,7 @@
 //! # What clones share, and dropping
 //!
 //! Clones share the reporters. A dropped future or body drops the call and leaves nothing; a caller that leaves is no
-//! failure and is not reported, unless the head of an error had come.
+//! failure and is not reported. (Observed, the head of an error had come by then, and is.)
 //!
 //! # What it does not do
 //!

@@ -127,10 +127,13 @@ impl Seen {
 
     #[cfg(feature = "hyper")]
     fn see_hyper(&mut self, error: &(dyn Error + 'static)) {
-        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>()
-            && error.is_connect()
-        {
-            self.connecting = true;
+        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            if error.is_connect() {
+                self.connecting = true;
+            } else if error.source().is_none() {
+                // What the client refuses of itself: a URL without a host, a method or a version.
+                self.unsendable.get_or_insert("no valid request");
+            }
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
             if error.is_user() {

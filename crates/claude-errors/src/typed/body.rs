@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
@@ -112,6 +112,11 @@ where
                 }
                 Some(Ok(frame))
             }
+            // What fails behind a whole message has not failed: its caller would pay for it twice.
+            Some(Err(_)) if this.end.as_ref().is_some_and(|end| end.is_whole()) => {
+                *this.context = None;
+                None
+            }
             Some(Err(error)) => finish(Error::from_cut_answer(Some(error))).map(Err),
             None => match this.end.as_ref().and_then(|end| end.failure()) {
                 Some(failure) => finish(failure).map(Err),
@@ -150,23 +155,31 @@ where
     }
 }
 
-/// How a message ended badly, if it did.
+/// How the answer has ended, if it has and that is known.
 #[derive(Default)]
-struct End(Mutex<Option<Bad>>);
+struct End(Mutex<Option<Seen>>);
 
-#[derive(Clone)]
-enum Bad {
+enum Seen {
+    Whole,
     Event(ErrorBody),
     Cut,
 }
 
 impl End {
     fn failure(&self) -> Option<Error> {
-        let bad = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(match bad {
-            Bad::Event(said) => Error::from_event(&said),
-            Bad::Cut => Error::from_cut_answer(None),
+        Some(match &*self.lock() {
+            Some(Seen::Event(said)) => Error::from_event(said),
+            Some(Seen::Cut) => Error::from_cut_answer(None),
+            Some(Seen::Whole) | None => return None,
         })
+    }
+
+    fn is_whole(&self) -> bool {
+        matches!(&*self.lock(), Some(Seen::Whole))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Seen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,12 +191,13 @@ struct Ear {
 
 impl Subscriber for Ear {
     fn on_end(&mut self, reading: &Reading) -> Option<EndFuture> {
-        let bad = match (&reading.ending, &reading.error, reading.kind) {
-            (_, Some(said), Kind::Events) => Some(Bad::Event(said.clone())),
-            (Some(Ending::Cut), ..) if self.is_message => Some(Bad::Cut),
+        let seen = match (&reading.ending, &reading.error, reading.kind) {
+            (_, Some(said), Kind::Events) => Some(Seen::Event(said.clone())),
+            (Some(Ending::Cut), ..) if self.is_message => Some(Seen::Cut),
+            (Some(Ending::Complete), ..) => Some(Seen::Whole),
             _ => None,
         };
-        *self.end.0.lock().unwrap_or_else(PoisonError::into_inner) = bad;
+        *self.end.lock() = seen;
         None
     }
 }

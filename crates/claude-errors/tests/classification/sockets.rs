@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use claude_errors::Blame::{Caller, Network, Server as ServerBlame, Stack};
+use claude_errors::Blame::{Caller, Network, Server as ServerBlame};
 use claude_errors::Classification;
 use claude_errors::ErrorKind::{
-    Connection, ConnectionLost, IncompleteResponse, InvalidResponse, Timeout, Unknown, UnsendableRequest,
+    Connection, ConnectionLost, IncompleteResponse, InvalidResponse, Timeout, UnsendableRequest,
 };
 use claude_errors::Retry::{No, Yes};
 use claude_wire::{Body, BoxError};
@@ -161,16 +161,11 @@ async fn a_request_body_that_fails(which: Which) {
     }
 }
 
-/// hyper-util does not say by a type that a request cannot be made; the mark says that it was not sent.
 async fn no_host(which: Which) {
     let (error, attempt) = fails(&which.client(), post("/v1/messages")).await;
     assert!(!attempt.is_sent());
     let judged = Classification::of_error(&*error, Some(false));
-    let expected = match which {
-        Which::Hyper => row(Unknown, "UNKNOWN_ERROR", No, Not, Stack),
-        #[cfg(feature = "reqwest")]
-        Which::Reqwest => row(UnsendableRequest, "UNSENDABLE_REQUEST", No, Not, Caller),
-    };
+    let expected = row(UnsendableRequest, "UNSENDABLE_REQUEST", No, Not, Caller);
     assert_eq!(Row::from(&judged), expected, "{which:?}: {error:?}");
 }
 

@@ -203,6 +203,21 @@ fn bodies_that_fail() {
     }
 }
 
+/// What fails behind a whole message has not failed.
+#[test]
+fn whole_messages_whose_bodies_fail() {
+    for reader in READERS {
+        for (kind, steps) in
+            [(EVENTS, vec![data(START), data(STOP)]), (JSON, vec![data(MESSAGE), Step::Wait])]
+        {
+            let script = Script::new(steps.into_iter().chain([Step::Fail]));
+            let (got, ear) = end(post(MESSAGES), answer(200, kind, script), reader);
+            assert!(got.error.is_none(), "{:?}", got.error);
+            assert!(!got.frames.is_empty() && ear.codes().is_empty());
+        }
+    }
+}
+
 /// A GET below `/v1/messages` is none of its answers.
 #[test]
 fn only_a_post_is_a_message() {

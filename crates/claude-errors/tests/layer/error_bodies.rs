@@ -35,6 +35,18 @@ fn overloaded(script: Script) -> Response<Script> {
     answer(529, JSON, script)
 }
 
+/// One that is always ready, and never has anything, keeps no other task out.
+#[test]
+fn empty_frames_without_end() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let endless = Script::new(vec![data(""); 1_000_000]);
+        let layer = ErrorLayer::typed().with_body_timeout(Duration::ZERO);
+        let (result, ear) = call(layer, overloaded(endless)).await;
+        assert_eq!((result.unwrap().status().as_u16(), ear.codes()), (529, vec!["OVERLOADED"]));
+    });
+}
+
 /// An error with all that came.
 async fn is_read(layer: ErrorLayer<Typed>, response: Response<Script>, text: &str) -> Error {
     let (headers, status) = (response.headers().clone(), response.status());
