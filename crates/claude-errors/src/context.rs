@@ -1,14 +1,17 @@
 //! What the layer remembers of a request until its end.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use claude_wire::Body;
 use claude_wire::call::{Attempt, Call, CallId, Clock};
 use claude_wire::facts::{Endpoint, RequestFacts, facts};
-use http::{Method, Request};
+use claude_wire::headers::names;
+use claude_wire::{Body, BoxError};
+use http::{HeaderMap, HeaderValue, Method, Request};
 
 use crate::classify::{Classification, name};
 use crate::error::Error;
+use crate::kind::ErrorKind;
 use crate::layer::Settings;
 use crate::report::Report;
 
@@ -25,6 +28,8 @@ pub(crate) struct Context {
     facts: RequestFacts,
     /// Whether a good answer ends in a way that is known: `POST /v1/messages`.
     is_message: bool,
+    /// That of the response's head.
+    request_id: Option<HeaderValue>,
 }
 
 impl Context {
@@ -43,7 +48,13 @@ impl Context {
         let facts = facts(request);
         let is_message = facts.endpoint() == Endpoint::Messages && request.method() == Method::POST;
         let settings = Arc::clone(settings);
-        Self { settings, call, attempt, made_above, facts, is_message }
+        Self { settings, call, attempt, made_above, facts, is_message, request_id: None }
+    }
+
+    /// Once there is a head.
+    pub(crate) fn with_head(mut self, headers: &HeaderMap) -> Self {
+        self.request_id = headers.get(names::REQUEST_ID).cloned();
+        self
     }
 
     /// The same for what follows a failure that was reported: it is no second one.
@@ -54,6 +65,10 @@ impl Context {
 
     pub(crate) const fn is_message(&self) -> bool {
         self.is_message
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        (self.settings.wall_clock)()
     }
 
     /// Whether the attempt that failed was sent.
@@ -68,21 +83,40 @@ impl Context {
         attempts
     }
 
-    /// Whether an attempt before the one that failed may have been executed.
-    pub(crate) fn earlier_maybe_executed(&self) -> bool {
+    /// Adds what the classifier cannot know: the head's request id, where only the end failed, and whether any other
+    /// attempt of the call may have been executed.
+    pub(crate) fn settle(&self, mut judged: Classification) -> Classification {
+        if judged.request_id.is_none() {
+            let head = self.request_id.as_ref().and_then(|id| id.to_str().ok());
+            judged.request_id = head.and_then(name).map(Into::into);
+        }
+        judged.maybe_executed |= self.attempts_maybe_executed(matches!(judged.kind, ErrorKind::Refused(_)));
+        judged
+    }
+
+    /// Whether an attempt below may have been executed. The last one is judged by the failure itself, unless that is a
+    /// refusal: who refuses may have left an attempt that is on its way.
+    fn attempts_maybe_executed(&self, refused: bool) -> bool {
         let attempts = self.attempts_below();
-        let earlier = attempts.len().saturating_sub(1);
-        attempts[..earlier].iter().any(|attempt| {
-            attempt.outcome().map_or_else(|| attempt.is_sent(), |outcome| outcome.maybe_executed)
-        })
+        let made = self.call.attempts_begun() - self.made_above;
+        let is_forgotten = made as usize > attempts.len();
+        let last = if refused { attempts.len() } else { attempts.len().saturating_sub(1) };
+        is_forgotten
+            || attempts.iter().enumerate().any(|(index, attempt)| match attempt.outcome() {
+                Some(outcome) => outcome.maybe_executed,
+                None => index < last && attempt.is_sent(),
+            })
     }
 
     /// The last touches to an error, and the report of it.
     pub(crate) fn finish(&self, error: Error) -> Error {
-        let error =
-            error.with_messages(&self.settings.messages).with_earlier_attempts(self.earlier_maybe_executed());
+        let error = error.settled_by(|judged| self.settle(judged)).with_messages(&self.settings.messages);
         self.report(error.classification(), error.is_mid_stream());
         error
+    }
+
+    pub(crate) fn finish_service_error(&self, error: BoxError) -> Error {
+        self.finish(Error::from_service(error, self.sent()))
     }
 
     pub(crate) fn report(&self, classification: &Classification, mid_stream: bool) {

@@ -97,21 +97,11 @@ impl Error {
 
     /// From an answer that broke off, with the error of its body if it had one.
     pub(crate) fn from_cut_answer(source: Option<BoxError>) -> Self {
-        let mut classification = Classification::of_cut_answer();
-        if let Some(source) = source.as_deref() {
-            if let Some(found) = Self::find(source) {
-                return found.clone();
-            }
-            let judged = Classification::of_error(source, Some(true));
-            match judged.kind {
-                // A clock or a rule of a layer below, which says more than that the answer broke off.
-                ErrorKind::Timeout | ErrorKind::Refused(_) => {
-                    classification = Classification { maybe_executed: true, ..judged };
-                }
-                _ => classification.cause = judged.cause,
-            }
+        if let Some(found) = source.as_deref().and_then(|source| Self::find(source)) {
+            return found.clone();
         }
-        let mut error = Self::new(classification);
+        let cause = source.as_deref().map(|source| source as &(dyn StdError + 'static));
+        let mut error = Self::new(Classification::of_cut_answer(cause));
         let inner = error.inner_mut();
         inner.mid_stream = true;
         inner.source = source.map(Arc::from);
@@ -138,17 +128,16 @@ impl Error {
     /// Says it in other words, if there are any for its code.
     #[must_use]
     pub fn with_messages(mut self, messages: &Messages) -> Self {
-        if let Some(message) = messages.get(self.code()) {
+        if let Some(message) = messages.get(self.code()).or_else(|| messages.get(self.kind().code())) {
             self.inner_mut().message = Some(message.to_owned().into());
         }
         self
     }
 
-    /// Says that some attempt of the call may have been executed, if this one was not the only one.
-    pub(crate) fn with_earlier_attempts(mut self, maybe_executed: bool) -> Self {
-        if maybe_executed && !self.maybe_executed() {
-            self.inner_mut().classification.maybe_executed = true;
-        }
+    /// Judged anew by somebody who knows more.
+    pub(crate) fn settled_by(mut self, settle: impl FnOnce(Classification) -> Classification) -> Self {
+        let inner = self.inner_mut();
+        inner.classification = settle(inner.classification.clone());
         self
     }
 

@@ -72,13 +72,13 @@
 //! | 409, `thread_continue_in_flight` | `Conflict`, `CONFLICT` | yes | no |
 //! | 412 | `PreconditionFailed`, `PRECONDITION_FAILED` | no | no |
 //! | 413, with JSON or without | `RequestTooLarge`, `REQUEST_TOO_LARGE` | no | no |
-//! | 429 | `RateLimited`, `RATE_LIMIT` | yes; once if the API's JSON comes without `retry-after` | no |
+//! | 429 | `RateLimited`, `RATE_LIMIT` | yes; once if it is of one of the API's types and without `retry-after` | no |
 //! | 429 `ramp_limit_exceeded` | `RampLimited`, `RAMP_LIMIT` | yes | no |
 //! | 429 `enforced_spend_limit_reached`, `contract_spend_limit_reached`, `billing_error`; 402 `linked_organization_spend_limit_reached`; 400 by its message | `SpendLimit`, `SPEND_LIMIT` | no | no |
-//! | 500, 502, other 5xx | `Server`, `SERVER_ERROR` | yes | yes |
-//! | 501; 503 in the API's JSON | `Server`, `SERVER_ERROR` | yes | no |
+//! | 500, 502, 503, other 5xx | `Server`, `SERVER_ERROR` | yes | yes |
+//! | 501; `cmek_context_unavailable`, `cmek_key_unreachable` | `Server`, `SERVER_ERROR` | yes | no |
 //! | 529, `compaction_unavailable`, 5xx with `overloaded_error` | `Overloaded`, `OVERLOADED` | yes | no |
-//! | 408, 504 | `Timeout`, `TIMEOUT` | yes | yes |
+//! | 408, 504, 5xx with `timeout_error` | `Timeout`, `TIMEOUT` | yes | yes |
 //! | 400 `request_body_timeout` | `Timeout`, `TIMEOUT` | yes | no |
 //! | an `error` event in a stream | by its code and type | as those | yes |
 //! | a body that fails, or ends before its message does | `IncompleteResponse`, `INCOMPLETE_RESPONSE` | yes | yes |
@@ -87,7 +87,7 @@
 //! | a clock of this side | `Timeout`, `TIMEOUT` | yes | if it was sent |
 //! | what is no HTTP | `InvalidResponse`, `INVALID_RESPONSE` | no | yes |
 //! | a request that cannot be made, or whose body fails | `UnsendableRequest`, `UNSENDABLE_REQUEST` | no | if it was sent |
-//! | a layer's [`Refusal`](claude_wire::call::Refusal) | `Refused`, its own code | rate, overload, no endpoint: yes | no |
+//! | a layer's [`Refusal`](claude_wire::call::Refusal); `tower::load_shed` | `Refused`, its own code | rate, overload, no endpoint: yes | no |
 //! | any other error of a service | `Unknown`, `UNKNOWN_ERROR` | no | if it was sent |
 //!
 //! A refusal of the model is a 200 with `stop_reason: "refusal"`, and no error.
@@ -101,12 +101,12 @@
 //! # What clones share, and dropping
 //!
 //! Clones share the reporters. A dropped future or body drops the call and leaves nothing; a caller that leaves is no
-//! failure and is not reported. (Observed, the head of an error had come by then, and is.)
+//! failure and is not reported, unless the head of an error, or an `error` event, had come.
 //!
 //! # What it does not do
 //!
 //! It repeats nothing and waits for nothing but the body of an error response, within a cap and a time limit. It reads no
-//! coded body: an error in gzip is judged by its head. An answer that is whole and not what its content type promises
+//! coded body: an error in gzip is judged by its head. Waiting for that body needs tokio's timer. An answer that is whole and not what its content type promises
 //! passes.
 //!
 //! # Features
@@ -122,6 +122,7 @@
 
 mod classify;
 mod context;
+mod end;
 mod error;
 mod kind;
 mod layer;

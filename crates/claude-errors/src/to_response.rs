@@ -1,6 +1,7 @@
 //! An error as an answer.
 
 use bytes::Bytes;
+use claude_wire::headers::MAX_RETRY_AFTER;
 use claude_wire::headers::names::{REQUEST_ID, X_SHOULD_RETRY};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response};
@@ -57,7 +58,7 @@ impl Error {
         if let Some(request_id) = self.request_id().and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(REQUEST_ID, request_id);
         }
-        if let Some(wait) = self.retry_after() {
+        if let Some(wait) = self.retry_after().map(|wait| wait.min(MAX_RETRY_AFTER)) {
             // Rounded up: whoever comes back earlier fails again.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -276,3 +276,10 @@ async fn as_an_answer_of_axum() {
         assert_eq!(http_body_util::BodyExt::collect(body).await.unwrap().to_bytes(), expected.body());
     }
 }
+
+#[test]
+fn a_wait_without_end_is_a_long_one() {
+    let refusal = Refusal::new(RefusalKind::RateLimited, "FULL", "full").with_retry_after(Duration::MAX);
+    let response = Error::from_service(refusal, Some(false)).to_response();
+    assert_eq!(response.headers()["retry-after"], "4294967");
+}

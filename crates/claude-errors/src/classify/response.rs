@@ -1,5 +1,6 @@
 //! Responses, and errors in streams.
 
+use std::error::Error;
 use std::time::SystemTime;
 
 use claude_wire::ErrorBody;
@@ -37,7 +38,7 @@ impl Classification {
         }
         let empty = ErrorBody::default();
         let said = body.unwrap_or(&empty);
-        let mut judged = judge(Some(status), headers, said, body.is_some());
+        let mut judged = judge(Some(status), headers, said);
         judged.status = Some(status);
         judged.error_type = boxed(said.error_type.as_deref());
         judged.error_code = boxed(said.error_code.as_deref());
@@ -57,7 +58,7 @@ impl Classification {
     /// Judges the `error` event of a stream that began well. It was executed, in part at least.
     #[must_use]
     pub fn of_event(said: &ErrorBody) -> Self {
-        let judged = judge(None, &HeaderMap::new(), said, true);
+        let judged = judge(None, &HeaderMap::new(), said);
         Self {
             maybe_executed: true,
             error_type: boxed(said.error_type.as_deref()),
@@ -67,10 +68,21 @@ impl Classification {
         }
     }
 
-    /// An answer that broke off: after a good head its body failed, or ended too soon.
+    /// Judges an answer that broke off: after a good head its body failed, with this error, or ended too soon.
     #[must_use]
-    pub fn of_cut_answer() -> Self {
-        Self { retry: Retry::Yes, maybe_executed: true, ..Self::new(ErrorKind::IncompleteResponse) }
+    pub fn of_cut_answer(error: Option<&(dyn Error + 'static)>) -> Self {
+        let judged = error.map(|error| Self::of_error(error, Some(true)));
+        match judged {
+            // A clock or a rule of a layer below, which says more than that the answer broke off.
+            Some(judged) if matches!(judged.kind, ErrorKind::Timeout | ErrorKind::Refused(_)) => {
+                Self { maybe_executed: true, ..judged }
+            }
+            judged => Self {
+                cause: judged.and_then(|judged| judged.cause),
+                maybe_executed: true,
+                ..again(ErrorKind::IncompleteResponse)
+            },
+        }
     }
 }
 
@@ -79,12 +91,7 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
-fn judge(
-    status: Option<StatusCode>,
-    headers: &HeaderMap,
-    said: &ErrorBody,
-    in_the_api_s_shape: bool,
-) -> Classification {
+fn judge(status: Option<StatusCode>, headers: &HeaderMap, said: &ErrorBody) -> Classification {
     if let Some(judged) = said.error_code.as_deref().and_then(by_code) {
         return judged;
     }
@@ -105,16 +112,16 @@ fn judge(
         412 => Classification::new(ErrorKind::PreconditionFailed),
         413 => Classification::new(ErrorKind::RequestTooLarge),
         429 if error_type == "billing_error" => Classification::new(ErrorKind::SpendLimit),
-        429 => rate_limited(headers, in_the_api_s_shape),
+        429 => rate_limited(headers, error_type),
         // The server's word for a caller that left: how far it got by then is not known.
         499 => Classification { maybe_executed: true, ..Classification::new(ErrorKind::ConnectionLost) },
         ..500 if is_telling(error_type) => by_type(error_type).unwrap_or_else(|| server(true)),
         ..500 => Classification::new(ErrorKind::InvalidRequest),
         OVERLOADED => again(ErrorKind::Overloaded),
         _ if error_type == "overloaded_error" => again(ErrorKind::Overloaded),
-        // The API says of itself that it did not serve; an edge may say so of a service that did.
-        503 => server(!in_the_api_s_shape),
         501 => server(false),
+        // A 503 too: an edge may say it of a service that did serve.
+        _ if error_type == "timeout_error" => timeout(),
         _ => server(true),
     }
 }
@@ -166,10 +173,11 @@ fn is_own_spend_limit(said: &ErrorBody) -> bool {
     OWN_SPEND_LIMITS.iter().any(|start| message.starts_with(start))
 }
 
-/// A 429 of the API that does not say when to come back is probably a spend limit without its code.
-fn rate_limited(headers: &HeaderMap, in_the_api_s_shape: bool) -> Classification {
+/// A 429 of the API that does not say when to come back is probably a spend limit without its code. Others' have other
+/// types, or none.
+fn rate_limited(headers: &HeaderMap, error_type: &str) -> Classification {
     let says_when = headers.contains_key("retry-after") || headers.contains_key("retry-after-ms");
-    let retry = if in_the_api_s_shape && !says_when { Retry::Once } else { Retry::Yes };
+    let retry = if by_type(error_type).is_some() && !says_when { Retry::Once } else { Retry::Yes };
     Classification { retry, ..Classification::new(ErrorKind::RateLimited) }
 }
 

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use claude_wire::call::Refusal;
+use claude_wire::call::{Refusal, RefusalKind};
 
 use super::{Classification, Retry};
 use crate::kind::ErrorKind;
@@ -32,6 +32,7 @@ impl Classification {
         });
         match refusal {
             Some(refusal) => Self::of_refusal(refusal),
+            None if seen.shed => Self::of_refusal(&shed()),
             None => seen.judge(sent),
         }
     }
@@ -70,9 +71,18 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     error.source()
 }
 
+/// tower's own refusal, in our words.
+fn shed() -> Refusal {
+    let kind = RefusalKind::Overloaded;
+    let words = ErrorKind::Refused(kind).traits();
+    Refusal::new(kind, words.code, words.message)
+}
+
 /// What a chain gives away, the strongest first.
 #[derive(Default)]
 struct Seen {
+    /// `tower::load_shed` let nothing through.
+    shed: bool,
     /// Made by this side: a URL without a host, a request body that failed.
     unsendable: Option<&'static str>,
     /// Before anything could be sent.
@@ -82,6 +92,8 @@ struct Seen {
     timed_out: Option<&'static str>,
     /// Sent, and no answer.
     lost: Option<&'static str>,
+    /// The same, of a connection that failed in whatever way.
+    broken: bool,
     /// An answer that is none.
     garbled: Option<&'static str>,
 }
@@ -94,6 +106,7 @@ impl Seen {
         if error.is::<tower::timeout::error::Elapsed>() || error.is::<tokio::time::error::Elapsed>() {
             self.timed_out.get_or_insert("timed out");
         }
+        self.shed |= error.is::<tower::load_shed::error::Overloaded>();
         if error.is::<http::Error>() {
             self.unsendable.get_or_insert("no valid request");
         }
@@ -149,6 +162,9 @@ impl Seen {
                 self.lost.get_or_insert("request body was cut");
             } else if error.is_parse() {
                 self.garbled.get_or_insert("no HTTP");
+            } else {
+                // Such as an alert of TLS.
+                self.broken |= error.source().is_some_and(|source| source.is::<io::Error>());
             }
         }
         if let Some(error) = error.downcast_ref::<h2::Error>() {
@@ -189,6 +205,7 @@ impl Seen {
         };
         // Types that tell that nothing was sent are exact. The mark may be early: over a service that hands
         // requests on later it is set at the call.
+        let lost = self.lost.or(self.broken.then_some("connection failed"));
         let connecting = self.connecting.then(|| self.lost.unwrap_or("no connection"));
         let not_sent = self.not_sent.or(connecting);
         let unsent = not_sent.is_some() || sent == Some(false);
@@ -200,7 +217,7 @@ impl Seen {
         if let Some(cause) = self.timed_out {
             return kind(ErrorKind::Timeout, cause, Retry::Yes, !unsent);
         }
-        match (not_sent, self.lost, self.garbled) {
+        match (not_sent, lost, self.garbled) {
             (Some(cause), ..) => kind(ErrorKind::Connection, cause, Retry::Yes, false),
             (_, Some(cause), _) if unsent => kind(ErrorKind::Connection, cause, Retry::Yes, false),
             (_, Some(cause), _) => kind(ErrorKind::ConnectionLost, cause, Retry::Yes, true),

@@ -1,5 +1,6 @@
 //! Failures as they pass.
 
+mod body;
 mod future;
 
 use std::fmt;
@@ -8,7 +9,6 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use claude_wire::call::dispatch;
-use claude_wire::meter::MeteredBody;
 use claude_wire::{Body, BoxError};
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -17,6 +17,7 @@ use tower_service::Service;
 use crate::context::Context;
 use crate::layer::Settings;
 
+pub use body::ResponseBody;
 pub use future::ResponseFuture;
 
 /// What [`ErrorLayer::observe`](crate::ErrorLayer::observe) makes. A clone shares the reporters, and what the inner
@@ -46,8 +47,9 @@ where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
 {
-    type Response = Response<MeteredBody<B>>;
+    type Response = Response<ResponseBody<B>>;
     /// The inner service's own error, boxed: no other form of every error can be looked into.
     type Error = BoxError;
     type Future = ResponseFuture<S::Future>;

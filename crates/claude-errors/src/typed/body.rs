@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
+use claude_wire::BoxError;
 use claude_wire::body::Replayed;
-use claude_wire::meter::{EndFuture, Ending, Kind, Meter, MeteredBody, Reading, Subscriber};
-use claude_wire::{BoxError, ErrorBody};
+use claude_wire::meter::{EndFuture, Kind, Meter, MeteredBody, Reading, Subscriber};
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::context::Context;
+use crate::end::End;
 use crate::error::Error;
 
 pin_project! {
@@ -26,7 +27,9 @@ pin_project! {
         #[pin]
         inner: Inner<B>,
         // What the meter saw at the end.
-        end: Option<Arc<End>>,
+        seen: Option<Arc<Seen>>,
+        // Bytes that were handed on.
+        passed: u64,
         // What comes after the last frame.
         failure: Option<Error>,
         // Until the end.
@@ -57,15 +60,15 @@ where
             return response.map(|body| Self::new(Inner::Plain { body }, None, context));
         }
         let (response, meter) = Meter::attach(response);
-        let end = Arc::new(End::default());
-        meter.subscribe(Ear { end: Arc::clone(&end), is_message });
+        let seen = Arc::new(Seen::default());
+        meter.subscribe(Ear { seen: Arc::clone(&seen), is_message });
         response.map(|body| {
-            let mut body = Self::new(Inner::Metered { body }, Some(end), context);
-            // One that is at its end from the start is never polled.
-            body.failure = body.end.as_ref().and_then(|end| end.failure()).map(|error| {
-                let context = body.context.take();
-                context.map_or(error.clone(), |context| context.finish(error))
-            });
+            let at_end = body.is_end_stream();
+            let mut body = Self::new(Inner::Metered { body }, Some(seen), context);
+            // One that is at its end from the start may never be polled.
+            if at_end && let Some(failure) = body.seen.as_ref().and_then(|seen| seen.failure(0)) {
+                body.failure = body.context.take().map(|context| context.finish(failure));
+            }
             body
         })
     }
@@ -75,8 +78,8 @@ where
         Self::new(Inner::Rest { body }, None, context)
     }
 
-    const fn new(inner: Inner<B>, end: Option<Arc<End>>, context: Context) -> Self {
-        Self { inner, end, failure: None, context: Some(context) }
+    const fn new(inner: Inner<B>, seen: Option<Arc<Seen>>, context: Context) -> Self {
+        Self { inner, seen, passed: 0, failure: None, context: Some(context) }
     }
 }
 
@@ -104,22 +107,24 @@ where
             InnerProj::Plain { body } => body.poll_frame(cx).map_err(Into::into),
             InnerProj::Rest { body } => body.poll_frame(cx).map_err(Into::into),
         });
+        let failure = |passed| this.seen.as_ref().and_then(|seen| seen.failure(passed));
         let mut finish = |error| this.context.take().map(|context| context.finish(error));
         Poll::Ready(match polled {
             Some(Ok(frame)) => {
-                if let Some(failure) = this.end.as_ref().and_then(|end| end.failure()) {
-                    *this.failure = finish(failure);
+                *this.passed += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if let Some(error) = failure(*this.passed) {
+                    *this.failure = finish(error);
                 }
                 Some(Ok(frame))
             }
             // What fails behind a whole message has not failed: its caller would pay for it twice.
-            Some(Err(_)) if this.end.as_ref().is_some_and(|end| end.is_whole()) => {
+            Some(Err(_)) if this.seen.as_ref().is_some_and(|seen| seen.is_whole()) => {
                 *this.context = None;
                 None
             }
             Some(Err(error)) => finish(Error::from_cut_answer(Some(error))).map(Err),
-            None => match this.end.as_ref().and_then(|end| end.failure()) {
-                Some(failure) => finish(failure).map(Err),
+            None => match failure(u64::MAX) {
+                Some(error) => finish(error).map(Err),
                 None => {
                     *this.context = None;
                     None
@@ -155,49 +160,39 @@ where
     }
 }
 
-/// How the answer has ended, if it has and that is known.
+/// How the answer ends, once the meter knows, and after how many bytes. A layer below may have read ahead, so that it
+/// knows before those bytes are here.
 #[derive(Default)]
-struct End(Mutex<Option<Seen>>);
+struct Seen(Mutex<Option<(End, u64)>>);
 
-enum Seen {
-    Whole,
-    Event(ErrorBody),
-    Cut,
-}
-
-impl End {
-    fn failure(&self) -> Option<Error> {
-        Some(match &*self.lock() {
-            Some(Seen::Event(said)) => Error::from_event(said),
-            Some(Seen::Cut) => Error::from_cut_answer(None),
-            Some(Seen::Whole) | None => return None,
-        })
+impl Seen {
+    /// The failure, if all its bytes have been handed on.
+    fn failure(&self, passed: u64) -> Option<Error> {
+        match &*self.lock() {
+            Some((_, bytes)) if passed < *bytes => None,
+            Some((End::Event(said), _)) => Some(Error::from_event(said)),
+            Some((End::Cut, _)) => Some(Error::from_cut_answer(None)),
+            Some((End::Whole, _)) | None => None,
+        }
     }
 
     fn is_whole(&self) -> bool {
-        matches!(&*self.lock(), Some(Seen::Whole))
+        matches!(&*self.lock(), Some((End::Whole, _)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Seen>> {
+    fn lock(&self) -> MutexGuard<'_, Option<(End, u64)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 struct Ear {
-    end: Arc<End>,
-    /// How other streams end is not known.
+    seen: Arc<Seen>,
     is_message: bool,
 }
 
 impl Subscriber for Ear {
     fn on_end(&mut self, reading: &Reading) -> Option<EndFuture> {
-        let seen = match (&reading.ending, &reading.error, reading.kind) {
-            (_, Some(said), Kind::Events) => Some(Seen::Event(said.clone())),
-            (Some(Ending::Cut), ..) if self.is_message => Some(Seen::Cut),
-            (Some(Ending::Complete), ..) => Some(Seen::Whole),
-            _ => None,
-        };
-        *self.end.lock() = seen;
+        *self.seen.lock() = End::of(reading, self.is_message).map(|end| (end, reading.bytes));
         None
     }
 }

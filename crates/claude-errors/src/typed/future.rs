@@ -63,31 +63,22 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let context = this.context.as_ref().expect("a future is not polled after its end");
-        loop {
-            match this.state.as_mut().project() {
-                StateProj::Calling { future } => {
-                    let response = match ready!(future.poll(cx)) {
-                        Ok(response) => response,
-                        Err(error) => {
-                            let error = context.finish(Error::from_service(error, context.sent()));
-                            *this.context = None;
-                            return Poll::Ready(Err(error));
-                        }
-                    };
-                    if response.status().as_u16() < 400 {
-                        let context = this.context.take().expect("it was there above");
-                        return Poll::Ready(Ok(ResponseBody::of_answer(response, context)));
-                    }
-                    let reading = Reading::begin(response, context);
-                    this.state.set(State::Reading { reading });
-                }
-                StateProj::Reading { reading } => {
-                    let read = ready!(reading.poll(cx, context));
-                    *this.context = None;
-                    return Poll::Ready(read);
-                }
+        if let StateProj::Calling { future } = this.state.as_mut().project() {
+            let result = ready!(future.poll(cx));
+            let context = this.context.take().expect("a future is not polled after its end");
+            let response = match result {
+                Ok(response) => response,
+                Err(error) => return Poll::Ready(Err(context.finish_service_error(error.into()))),
+            };
+            let context = context.with_head(response.headers());
+            if response.status().as_u16() < 400 {
+                return Poll::Ready(Ok(ResponseBody::of_answer(response, context)));
             }
+            this.state.set(State::Reading { reading: Reading::new(response, context) });
+        }
+        match this.state.project() {
+            StateProj::Reading { reading } => reading.poll(cx),
+            StateProj::Calling { .. } => unreachable!("it has just become a reading"),
         }
     }
 }
@@ -100,8 +91,10 @@ struct Reading<B>
 where
     B: HttpBody<Data = Bytes>,
 {
-    response: Option<Response<Ahead<B>>>,
-    patience: Pin<Box<Sleep>>,
+    /// Until the end.
+    failed: Option<(Response<Ahead<B>>, Context)>,
+    /// From the first moment that nothing comes.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 /// A body that is read ahead, and can be moved after that.
@@ -110,44 +103,59 @@ type Ahead<B> = Replayed<Pin<Box<B>>>;
 impl<B> Reading<B>
 where
     B: HttpBody<Data = Bytes>,
-    B::Error: Into<BoxError>,
 {
-    fn begin(response: Response<B>, context: &Context) -> Self {
-        let patience = Box::pin(sleep(context.settings.body_timeout));
-        Self { response: Some(response.map(|body| Replayed::new(Box::pin(body)))), patience }
+    fn new(response: Response<B>, context: Context) -> Self {
+        let response = response.map(|body| Replayed::new(Box::pin(body)));
+        Self { failed: Some((response, context)), patience: None }
     }
 
-    fn poll(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        context: &Context,
-    ) -> Poll<Result<Response<ResponseBody<B>>, Error>> {
-        let body = self.response.as_mut().expect("a future is not polled after its end").body_mut();
-        let mut frames = 0_u32;
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Response<ResponseBody<B>>, Error>>
+    where
+        B::Error: Into<BoxError>,
+    {
+        let (response, context) = self.failed.as_mut().expect("a future is not polled after its end");
+        let settings = &context.settings;
+        let body = response.body_mut();
+        let mut frames = 0;
         let whole = loop {
-            if body.kept() > context.settings.body_cap {
+            if body.size_hint().lower() > settings.body_cap as u64 {
                 break false;
             }
             // One that is always ready, if only with empty frames, must not keep out the clock and all other tasks.
             frames += 1;
-            if frames > FRAMES_AT_ONCE {
-                cx.waker().wake_by_ref();
-                ready!(self.patience.as_mut().poll(cx));
-                break false;
-            }
-            match Pin::new(&mut *body).poll_more(cx) {
-                Poll::Ready(More::Data(_)) => {}
+            let more = match frames {
+                0..=FRAMES_AT_ONCE => Pin::new(&mut *body).poll_more(cx),
+                _ => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            };
+            match more {
+                // Trailers have no place in an error, and are left out.
+                Poll::Ready(More::Data(_) | More::Other) => {}
                 Poll::Ready(More::End | More::Failed) => break true,
-                // Bytes in memory have no place for trailers.
-                Poll::Ready(More::Other) => break false,
                 Poll::Pending => {
-                    ready!(self.patience.as_mut().poll(cx));
+                    let patience =
+                        self.patience.get_or_insert_with(|| Box::pin(sleep(settings.body_timeout)));
+                    ready!(patience.as_mut().poll(cx));
                     break false;
                 }
             }
         };
-        let response = self.response.take().expect("it was there above");
-        Poll::Ready(if whole { Err(as_error(response, context)) } else { Ok(give_up(response, context)) })
+        let (response, context) = self.failed.take().expect("it was there above");
+        Poll::Ready(if whole { Err(as_error(response, &context)) } else { Ok(give_up(response, context)) })
+    }
+}
+
+/// The caller left. What is known of the failure is reported.
+impl<B> Drop for Reading<B>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    fn drop(&mut self) {
+        if let Some((response, context)) = self.failed.take() {
+            judge_head(&response, &context);
+        }
     }
 }
 
@@ -163,8 +171,7 @@ where
     if failure.is_some() && head.headers.contains_key(CONTENT_LENGTH) {
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
-    let now = (context.settings.wall_clock)();
-    let error = Error::from_response(Response::from_parts(head, bytes), now)
+    let error = Error::from_response(Response::from_parts(head, bytes), context.now())
         .expect("only what has the status of an error is read");
     context.finish(match failure {
         Some(failure) => error.with_source(failure.into()),
@@ -173,17 +180,22 @@ where
 }
 
 /// Too long, or too slow: the caller has it as it is.
-fn give_up<B>(mut response: Response<Ahead<B>>, context: &Context) -> Response<ResponseBody<B>>
+fn give_up<B>(mut response: Response<Ahead<B>>, context: Context) -> Response<ResponseBody<B>>
 where
     B: HttpBody<Data = Bytes>,
 {
-    let now = (context.settings.wall_clock)();
-    if let Some(mut judged) = Classification::of_response(response.status(), response.headers(), None, now) {
-        judged.maybe_executed |= context.earlier_maybe_executed();
-        context.report(&judged, false);
+    if let Some(judged) = judge_head(&response, &context) {
         response.extensions_mut().insert(judged);
     }
-    response.map(|body| ResponseBody::of_rest(body, context.clone().reported()))
+    response.map(|body| ResponseBody::of_rest(body, context.reported()))
+}
+
+/// Judges by the head alone, and reports that.
+fn judge_head<B>(response: &Response<B>, context: &Context) -> Option<Classification> {
+    let head = Classification::of_response(response.status(), response.headers(), None, context.now());
+    let judged = context.settle(head?);
+    context.report(&judged, false);
+    Some(judged)
 }
 
 impl<F, B> fmt::Debug for ResponseFuture<F, B>

@@ -77,7 +77,7 @@ fn as_an_error() {
 
 #[test]
 fn an_answer_that_breaks_off() {
-    let judged = Classification::of_cut_answer();
+    let judged = Classification::of_cut_answer(None);
     let expected = row(ErrorKind::IncompleteResponse, "INCOMPLETE_RESPONSE", Yes, Perhaps, Blame::Network);
     assert_eq!(Row::from(&judged), expected);
 }

@@ -121,7 +121,7 @@ fn statuses_and_their_types() {
         (500, "api_error", SERVER),
         (501, "api_error", NOT_SERVED),
         (502, "api_error", SERVER),
-        (503, "api_error", NOT_SERVED),
+        (503, "api_error", SERVER),
         (503, "overloaded_error", OVERLOADED),
         (504, "timeout_error", SLOW),
         (529, "overloaded_error", OVERLOADED),
@@ -227,7 +227,7 @@ fn codes() {
         (429, "rate_limit_error", "a_code_of_tomorrow", RATE_ONCE),
         (503, "api_error", "cmek_context_unavailable", NOT_SERVED),
         (503, "api_error", "cmek_key_unreachable", NOT_SERVED),
-        (503, "api_error", "a_code_of_tomorrow", NOT_SERVED),
+        (503, "api_error", "a_code_of_tomorrow", SERVER),
         (529, "overloaded_error", "compaction_unavailable", OVERLOADED),
         (529, "overloaded_error", "a_code_of_tomorrow", OVERLOADED),
         (500, "api_error", "a_code_of_tomorrow", SERVER),
@@ -357,8 +357,14 @@ fn without_a_body_at_all() {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let none = Classification::of_response(status, &HeaderMap::new(), None, now()).unwrap();
     assert_eq!(Row::from(&none), RATE);
-    // An empty object of an error is the API's shape.
-    let said = ErrorBody::read(br#"{"error":{}}"#).unwrap();
-    let empty = Classification::of_response(status, &HeaderMap::new(), Some(&said), now()).unwrap();
-    assert_eq!(Row::from(&empty), RATE_ONCE);
+    // JSON with an error in it is not yet the API's: proxies have that shape too.
+    for (said, expected) in [
+        (r#"{"error":{}}"#, RATE),
+        (r#"{"error":{"code":429,"message":"too many","status":"RESOURCE_EXHAUSTED"}}"#, RATE),
+        (r#"{"error":{"type":"rate_limit_error"}}"#, RATE_ONCE),
+    ] {
+        let body = ErrorBody::read(said.as_bytes()).unwrap();
+        let judged = Classification::of_response(status, &HeaderMap::new(), Some(&body), now()).unwrap();
+        assert_eq!(Row::from(&judged), expected, "{said}");
+    }
 }

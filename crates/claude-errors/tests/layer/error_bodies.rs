@@ -227,11 +227,12 @@ async fn left_and_then_cut() {
 /// Bytes in memory have no place for trailers.
 #[tokio::test]
 async fn with_trailers() {
-    for reader in READERS {
-        let script = Script::new([data(OVERLOADED), Step::Trailers]).knowing();
-        let response = is_left(ErrorLayer::typed(), overloaded(script), "OVERLOADED").await;
-        let got = read(response.into_body(), reader).await;
-        assert_eq!((got.text(), got.trailers), (OVERLOADED.to_owned(), Some(trailers())));
+    for script in [
+        Script::new([data(OVERLOADED), Step::Trailers]),
+        Script::new([data(OVERLOADED), Step::Trailers]).knowing(),
+    ] {
+        let error = is_read(ErrorLayer::typed(), overloaded(script), OVERLOADED).await;
+        assert_eq!(error.kind(), ErrorKind::Overloaded);
     }
 }
 
@@ -266,7 +267,7 @@ async fn a_wall_clock_of_ones_own() {
     let layer = || ErrorLayer::typed().with_wall_clock(clock);
     let read = error(call(layer(), with(Script::new([]))).await.0);
     assert_eq!(read.retry_after(), Some(Duration::from_secs(20)));
-    let left = is_left(layer(), with(Script::new([Step::Trailers])), "SERVER_ERROR").await;
+    let left = is_left(layer().with_body_cap(1), with(Script::new([data("ab")])), "SERVER_ERROR").await;
     let judged = left.extensions().get::<Classification>().unwrap();
     assert_eq!(judged.retry_after, Some(Duration::from_secs(20)));
     // By the system's, that date is long past.

@@ -4,6 +4,7 @@
 
 mod answers;
 mod attempts;
+mod both_modes;
 mod dropped;
 mod error_bodies;
 mod observed;

@@ -105,21 +105,15 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         match runtime.block_on(service.oneshot(post(any.path))) {
             Ok(response) => {
-                prop_assert!(any.status < 400 || bare.trailers.is_some());
+                prop_assert!(any.status < 400);
                 let got = finish(read(response.into_body(), reader));
-                if any.status >= 400 {
-                    prop_assert_eq!(got.frames.concat(), bare.frames.concat());
-                    prop_assert_eq!(&got.trailers, &bare.trailers);
-                } else if got.error.is_none() {
-                    same(&got, &bare);
-                } else {
-                    prop_assert!(bare.frames.starts_with(&got.frames));
+                match (&got.error, &bare.error) {
+                    (None, None) => same(&got, &bare),
+                    // Only what comes behind a whole message may fail without an error.
+                    (None, Some(_)) => prop_assert_eq!(&got.frames, &bare.frames),
+                    (Some(_), _) => prop_assert!(bare.frames.starts_with(&got.frames)),
                 }
-                if bare.error.is_some() {
-                    prop_assert!(got.error.is_some());
-                }
-                let expected = usize::from(got.error.is_some() || any.status >= 400);
-                prop_assert_eq!(ear.heard().len(), expected);
+                prop_assert_eq!(ear.heard().len(), usize::from(got.error.is_some()));
             }
             Err(error) => {
                 prop_assert!(any.status >= 400);
