@@ -123,6 +123,7 @@ fn names() -> Vec<&'static str> {
         errors::Retry,
         errors::Typed,
         errors::observe::ObserveErrors<Inner>,
+        errors::observe::ResponseBody<Full<Bytes>>,
         errors::report::MetricsReporter,
         errors::report::Report<'static>,
         errors::report::SentryReporter,

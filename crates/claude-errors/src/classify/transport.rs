@@ -164,7 +164,7 @@ impl Seen {
                 self.garbled.get_or_insert("no HTTP");
             } else {
                 // Such as an alert of TLS.
-                self.broken |= error.source().is_some_and(|source| source.is::<io::Error>());
+                self.broken |= error.source().is_some_and(<dyn Error>::is::<io::Error>);
             }
         }
         if let Some(error) = error.downcast_ref::<h2::Error>() {
