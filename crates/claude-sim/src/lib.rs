@@ -91,8 +91,8 @@
 //!
 //! # The prompt cache
 //!
-//! Prefixes up to a `cache_control` are cached, for each workspace and model, for five minutes or an hour from the
-//! start of the last request that used them. A response has to begin before others find what its request wrote. Too
+//! Prefixes up to a `cache_control` are cached, for each workspace of an organisation and model, for five minutes or an
+//! hour from the start of the last request that used them. A response has to begin before others find what its request wrote. Too
 //! short a prompt is not cached, and nothing is said. Digests are taken of the body as it came: another order of
 //! fields is another prefix. There are 10,000 entries at the most, and [`Simulator::clear_prompt_cache`] forgets them.
 //!

@@ -26,7 +26,11 @@ pub(crate) struct Buckets {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
     Organization(String),
-    Workspace(String),
+    /// Its limits go by its id alone, and what is left of them is each organisation's own.
+    Workspace {
+        organization: String,
+        id: String,
+    },
 }
 
 /// What a message draws on.
@@ -52,7 +56,8 @@ impl Draw {
 }
 
 fn scopes(owner: &Owner) -> [Scope; 2] {
-    [Scope::Organization(owner.organization().into()), Scope::Workspace(owner.workspace().into())]
+    let (organization, id) = (owner.organization().to_owned(), owner.workspace().to_owned());
+    [Scope::Organization(organization.clone()), Scope::Workspace { organization, id }]
 }
 
 impl Buckets {
@@ -122,7 +127,7 @@ impl Buckets {
     fn all_of(&self, scope: &Scope) -> Option<&Limits> {
         match scope {
             Scope::Organization(id) => Some(self.organizations.get(id).unwrap_or(&self.limits)),
-            Scope::Workspace(id) => self.workspaces.get(id),
+            Scope::Workspace { id, .. } => self.workspaces.get(id),
         }
     }
 

@@ -51,7 +51,7 @@ impl fmt::Display for Refused {
         };
         let (whose, id) = match &self.scope {
             Scope::Organization(id) => ("organization", id),
-            Scope::Workspace(id) => ("workspace", id),
+            Scope::Workspace { id, .. } => ("workspace", id),
         };
         let limit = self.limit;
         write!(

@@ -54,7 +54,7 @@ pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ap
     let headers = &call.head.headers;
     let asked = Asked::read(&body, call.body, headers, &shared.models, request::Purpose::Answer)?;
     let named = named_reply(headers)?;
-    let plan = asked.plan(call.owner.workspace(), shared);
+    let plan = asked.plan(call.owner, shared);
     let admission = Admission::of(shared, call, asked.model, asked.speed, plan.uncached())?;
     let mut rng = seed::rng(shared.seed, call.number, Purpose::Content);
     let reply = named.unwrap_or_else(|| shared.next_reply());

@@ -11,6 +11,7 @@ use super::sampling;
 use super::thinking::Thinking;
 use super::tools::Tools;
 use super::usage::Usage;
+use crate::auth::Owner;
 use crate::bill::TokenCounts;
 use crate::errors::ApiError;
 use crate::models::{Catalogue, FastMode, Model};
@@ -136,9 +137,10 @@ impl<'a> Asked<'a> {
 
 impl Asked<'_> {
     /// What the prompt cache does for it.
-    pub(super) fn plan(&self, workspace: &str, shared: &Shared) -> Plan {
+    pub(super) fn plan(&self, owner: &Owner, shared: &Shared) -> Plan {
         let scope = Scope {
-            workspace,
+            organization: owner.organization(),
+            workspace: owner.workspace(),
             model: self.model.id(),
             speed: self.speed,
             min_tokens: self.model.min_cached_tokens(),

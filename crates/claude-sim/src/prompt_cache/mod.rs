@@ -4,7 +4,7 @@
 //! stands for everything up to it. Its prefix is looked up, also at up to 19 positions before it, and what is not found
 //! is written, at breakpoints alone. From the API's documentation on prompt caching, as of 2026-10-07.
 //!
-//! An entry is found by the digest of its prefix, with its workspace and model: that is of the text of the body, so
+//! An entry is found by the digest of its prefix, with its organisation, workspace and model: that is of the text of the body, so
 //! that another order of fields is another prefix.
 
 mod blocks;

@@ -25,6 +25,8 @@ pub(crate) struct Prompt {
 
 /// For whom and by what a prompt is read: nothing is shared beyond it.
 pub(crate) struct Scope<'a> {
+    /// Workspaces of two organisations may have the same id.
+    pub(crate) organization: &'a str,
     pub(crate) workspace: &'a str,
     pub(crate) model: &'a str,
     pub(crate) speed: &'a str,
@@ -110,6 +112,7 @@ impl Prompt {
     /// the speed, citations and the web search for system and messages, images and the settings for messages.
     fn positions(&self, scope: &Scope<'_>) -> Vec<Position> {
         let mut chain = Digest::new();
+        chain.text(scope.organization);
         chain.text(scope.workspace);
         chain.text(scope.model);
         let mut row = Row { chain, bytes: 0, media: 0, positions: Vec::new() };
@@ -191,7 +194,8 @@ mod tests {
             "x".repeat(7_000)
         );
         let prompt = Prompt::read(body.as_bytes()).unwrap();
-        let scope = Scope { workspace: "w", model: "m", speed: "standard", min_tokens: 512 };
+        let scope =
+            Scope { organization: "o", workspace: "w", model: "m", speed: "standard", min_tokens: 512 };
         let mut cache = PromptCache::default();
         let now = Duration::ZERO;
         let plans = [prompt.plan(&scope, &cache, now), prompt.plan(&scope, &cache, now)];

@@ -152,6 +152,23 @@ async fn workspaces_and_models_share_nothing() {
     assert!(!read("sk-b", "claude-sonnet-5-5").await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn organisations_share_nothing_not_even_by_the_same_workspace() {
+    for workspace in [None, Some("w")] {
+        let key = |name: &str, secret: &str| {
+            let key = Key::new(name, secret).with_organization(name);
+            workspace.map_or(key.clone(), |workspace| key.with_workspace(workspace))
+        };
+        let simulator = Simulator::builder().with_key(key("a", "sk-a")).with_key(key("b", "sk-b")).build();
+        for (key, reads) in [("sk-a", false), ("sk-b", false), ("sk-a", true), ("sk-b", true)] {
+            let mut request = ask(&system(1_000));
+            request.headers_mut().insert("x-api-key", key.parse().unwrap());
+            let read = counts(&send(&simulator, request).await.json()["usage"]).3;
+            assert_eq!(read > 0, reads, "{key} {workspace:?}");
+        }
+    }
+}
+
 /// A conversation of so many texts, the last one with a breakpoint.
 fn texts(count: usize) -> Value {
     let mut blocks: Vec<_> =

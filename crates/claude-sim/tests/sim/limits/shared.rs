@@ -70,6 +70,20 @@ async fn the_default_workspace_takes_no_limits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_workspace_of_the_same_id_is_another_one_in_another_organisation() {
+    let key = |name: &str, secret: &str| Key::new(name, secret).with_organization(name).with_workspace("w");
+    let simulator = Simulator::builder()
+        .with_key(key("blue", "sk-blue"))
+        .with_key(key("red", "sk-red"))
+        .with_workspace_limits("w", requests(1))
+        .with_hidden(Hidden::plain())
+        .build();
+    for (key, expected) in [("sk-blue", 200), ("sk-red", 200), ("sk-blue", 429), ("sk-red", 429)] {
+        assert_eq!(status_of(&simulator, key).await, expected, "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn organisations_and_classes_share_nothing() {
     let simulator = Simulator::builder()
         .with_key(Key::new("blue", DEFAULT_KEY))
