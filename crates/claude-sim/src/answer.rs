@@ -129,8 +129,11 @@ impl Answer {
         }
     }
 
-    /// Nobody gets it.
+    /// It was executed, and nobody gets it. Its prompt is in the cache all the same.
     pub(crate) fn lose(&mut self) {
+        if let Some(ticket) = self.prompt_cache.take() {
+            ticket.redeem();
+        }
         if let Some(execution) = &mut self.execution {
             execution.lose_answer();
         }

@@ -95,3 +95,20 @@ async fn what_is_only_damaged_is_billed_in_full() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_lost_leaves_its_prompt_in_the_cache() {
+    let marked = json!([{"type": "text", "text": "x".repeat(8_000), "cache_control": {"type": "ephemeral"}}]);
+    for fault in [Fault::internal().after_execution(), Fault::reset_before_headers().after_execution()] {
+        for streamed in [false, true] {
+            let simulator = Simulator::builder().with_reply(Reply::text("x")).build();
+            simulator.fail_next(1, fault.clone());
+            for _ in 0..2 {
+                watch(&simulator, ask(&json!({"system": marked, "stream": streamed}))).await;
+            }
+            let tokens = simulator.bill()[0].tokens;
+            assert!(tokens.cache_write_5m > 2_000, "{tokens:?}");
+            assert_eq!(tokens.cache_read, tokens.cache_write_5m, "{fault}");
+        }
+    }
+}
