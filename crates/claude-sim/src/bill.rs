@@ -23,6 +23,19 @@ pub struct TokenCounts {
     pub web_searches: u64,
 }
 
+/// Sums that stop at the most that a count can be: a reply may say what no prompt has.
+impl TokenCounts {
+    /// What was written to the cache, for however long.
+    pub(crate) const fn cache_writes(&self) -> u64 {
+        self.cache_write_5m.saturating_add(self.cache_write_1h)
+    }
+
+    /// What the cache did not hold.
+    pub(crate) const fn uncached(&self) -> u64 {
+        self.input.saturating_add(self.cache_writes())
+    }
+}
+
 impl AddAssign for TokenCounts {
     fn add_assign(&mut self, other: Self) {
         for (sum, more) in [

@@ -56,7 +56,7 @@ impl Plan {
 
     /// The input that the cache does not hold.
     pub(crate) const fn uncached(&self) -> u64 {
-        self.input.input + self.input.cache_write_5m + self.input.cache_write_1h
+        self.input.uncached()
     }
 
     /// Takes place when the response begins: until then, others do not find what it writes. If that never comes

@@ -459,3 +459,17 @@ async fn the_parts_are_the_whole() {
         assert_eq!(second, (first.0, 0, 0, first.1 + first.2));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn counts_stop_at_the_most_that_there_is() {
+    for (read, short, long) in [(u64::MAX, 1, 0), (0, u64::MAX, 1), (1, u64::MAX, u64::MAX)] {
+        for kind in Reply::every_kind() {
+            let reply = kind.reply.with_cache_read(read).with_cache_written(short, long);
+            for stream in [false, true] {
+                let simulator = Simulator::builder().with_reply(reply.clone()).build();
+                let answer = send(&simulator, ask(&json!({"stream": stream}))).await;
+                assert_eq!(answer.status, 200, "{}", kind.name);
+            }
+        }
+    }
+}

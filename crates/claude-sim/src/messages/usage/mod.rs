@@ -132,10 +132,10 @@ impl Usage {
     /// A further run, which finds what the one before had in the cache, and reads the rest with what it wrote.
     fn read_again(&mut self, more: u64) {
         let Some(last) = self.runs.last() else { return };
-        let TokenCounts { input, cache_write_5m, cache_write_1h, cache_read, output, .. } = last.tokens;
+        let TokenCounts { input, cache_read, output, .. } = last.tokens;
         let tokens = TokenCounts {
-            input: input + output + more,
-            cache_read: cache_read + cache_write_5m + cache_write_1h,
+            input: input.saturating_add(output).saturating_add(more),
+            cache_read: cache_read.saturating_add(last.tokens.cache_writes()),
             ..TokenCounts::default()
         };
         let (kind, model) = (last.kind, last.model.clone());
@@ -162,13 +162,11 @@ impl Usage {
         let Some(last) = self.runs.last() else { return };
         let mut tokens = TokenCounts::default();
         for run in self.runs.iter().filter(|run| run.counts()) {
-            tokens.cache_write_5m += run.tokens.cache_write_5m;
-            tokens.cache_write_1h += run.tokens.cache_write_1h;
+            let TokenCounts { cache_write_5m, cache_write_1h, .. } = run.tokens;
+            tokens += TokenCounts { cache_write_5m, cache_write_1h, ..TokenCounts::default() };
         }
-        let whole = last.tokens.input + last.tokens.cache_read;
-        let written_before = tokens.cache_write_5m + tokens.cache_write_1h
-            - last.tokens.cache_write_5m
-            - last.tokens.cache_write_1h;
+        let whole = last.tokens.input.saturating_add(last.tokens.cache_read);
+        let written_before = tokens.cache_writes().saturating_sub(last.tokens.cache_writes());
         tokens.input = whole.saturating_sub(written_before);
         for run in &mut self.runs {
             if run.counts() {
@@ -204,9 +202,8 @@ impl Usage {
         for run in self.settled() {
             sum += run.tokens;
         }
-        let written = sum.input.saturating_add(sum.cache_write_5m).saturating_add(sum.cache_write_1h);
         let read = if cache_reads_count { sum.cache_read } else { 0 };
-        (written.saturating_add(read), sum.output)
+        (sum.uncached().saturating_add(read), sum.output)
     }
 
     /// The counts at the top.

@@ -10,7 +10,7 @@ impl Usage {
         let top = self.top();
         DeltaUsage {
             input_tokens: top.input,
-            cache_creation_input_tokens: top.cache_write_5m + top.cache_write_1h,
+            cache_creation_input_tokens: top.cache_writes(),
             cache_read_input_tokens: top.cache_read,
             output_tokens: top.output,
             output_tokens_details: self.details(),
@@ -110,7 +110,7 @@ impl Iteration {
             input_tokens: tokens.input,
             output_tokens: tokens.output,
             cache_read_input_tokens: tokens.cache_read,
-            cache_creation_input_tokens: tokens.cache_write_5m + tokens.cache_write_1h,
+            cache_creation_input_tokens: tokens.cache_writes(),
             cache_creation: CacheCreation::of(&tokens),
         }
     }
@@ -121,7 +121,7 @@ impl Serialize for Usage {
         let top = self.top();
         let shown = Shown {
             input_tokens: top.input,
-            cache_creation_input_tokens: top.cache_write_5m + top.cache_write_1h,
+            cache_creation_input_tokens: top.cache_writes(),
             cache_read_input_tokens: top.cache_read,
             cache_creation: CacheCreation::of(&top),
             output_tokens: top.output,
