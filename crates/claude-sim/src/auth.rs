@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::bill::BillItem;
 use crate::errors::ApiError;
-use crate::messages::Usage;
+use crate::models::Serving;
 
 /// The key of a simulator that was built with no other.
 pub const DEFAULT_KEY: &str = "sk-ant-api03-simulator-000000000000000000000000";
@@ -88,15 +88,15 @@ impl Owner {
     }
 
     /// What the use of a model by this owner is billed as.
-    pub(crate) fn bill_item(&self, model: &str, usage: &Usage) -> BillItem {
+    pub(crate) fn bill_item(&self, by: &Serving, service_tier: &'static str) -> BillItem {
         BillItem {
             key: self.name.clone(),
             organization: self.organization.clone(),
             workspace: self.workspace.clone(),
-            model: model.to_owned(),
-            service_tier: usage.service_tier,
-            speed: usage.speed,
-            inference_geo: usage.inference_geo,
+            model: by.model.clone(),
+            service_tier,
+            speed: by.speed,
+            inference_geo: by.inference_geo,
         }
     }
 

@@ -57,8 +57,8 @@ impl Drop for Execution {
             return;
         }
         let (shared, owner) = (self.admission.shared(), self.admission.owner());
-        for (model, tokens) in self.usage.lines(self.admission.model()) {
-            shared.bill().add(owner.bill_item(&model, &self.usage), tokens);
+        for (by, tokens) in self.usage.lines() {
+            shared.bill().add(owner.bill_item(&by, self.usage.service_tier), tokens);
             shared.log().billed(self.admission.number(), tokens);
         }
     }

@@ -1,5 +1,7 @@
 //! What a request asks for, as far as the simulator honours it.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use serde_json::Value;
 
@@ -14,7 +16,7 @@ use super::usage::Usage;
 use crate::auth::Owner;
 use crate::bill::TokenCounts;
 use crate::errors::ApiError;
-use crate::models::{Catalogue, FastMode, Model};
+use crate::models::{Catalogue, FastMode, Model, Serving};
 use crate::prompt_cache::{Plan, Prompt, Scope};
 use crate::simulator::Shared;
 
@@ -22,6 +24,7 @@ pub(super) struct Asked<'a> {
     /// The model as it was asked for, which may be an alias.
     pub(super) name: &'a str,
     pub(super) model: &'a Model,
+    models: &'a Catalogue,
     pub(super) stream: bool,
     pub(super) max_tokens: u64,
     pub(super) thinking: Thinking,
@@ -34,8 +37,10 @@ pub(super) struct Asked<'a> {
     pub(super) input_tokens: u64,
     /// How much output the context has room for.
     pub(super) room: u64,
-    pub(super) inference_geo: &'static str,
+    inference_geo: &'static str,
     pub(super) speed: &'static str,
+    /// Whether that was asked for, also if the model has no such mode.
+    wants_fast: bool,
 }
 
 /// The body as JSON. Nesting deeper than 128 is refused along with everything that is no JSON.
@@ -80,8 +85,8 @@ impl<'a> Asked<'a> {
         let rules = model.rules();
         sampling::check(body, &version, rules)?;
         let thinking = Thinking::read(body, max_tokens, rules)?;
-        let tools = Tools::read(body)?;
-        let fallback = fallbacks::first(body, headers, models)?;
+        let tools = Tools::read(body, models)?;
+        let fallback = fallbacks::first(body, headers, models, rules)?;
         let stop_sequences = stop_sequences(body)?;
         if tools.is_forced() && !rules.forced_tools {
             let complaint = "type \"tool\" and \"any\" are not supported for this model.";
@@ -119,6 +124,7 @@ impl<'a> Asked<'a> {
         Ok(Self {
             name,
             model,
+            models,
             stream,
             max_tokens,
             thinking,
@@ -131,6 +137,7 @@ impl<'a> Asked<'a> {
             room: context.saturating_sub(input_tokens),
             inference_geo: inference_geo(body, model)?,
             speed: speed(body, model)?,
+            wants_fast: fields::optional(body, "speed").is_some_and(|speed| speed == "fast"),
         })
     }
 }
@@ -159,7 +166,17 @@ impl Asked<'_> {
 
     /// The usage when the input has been read.
     pub(super) fn input_usage(&self, input: TokenCounts) -> Usage {
-        Usage::of_input(input, self.max_tokens.min(1), self.inference_geo, self.speed)
+        Usage::of_input(input, self.max_tokens.min(1), Arc::new(self.served_by(self.model)))
+    }
+
+    /// How a model serves this request. A reply may name one that the catalogue does not have.
+    pub(super) fn serving(&self, name: &str) -> Arc<Serving> {
+        let model = self.models.named(name);
+        Arc::new(model.map_or_else(|| self.served_by(&Model::new(name)), |model| self.served_by(model)))
+    }
+
+    fn served_by(&self, model: &Model) -> Serving {
+        model.serving(self.wants_fast, self.inference_geo == "us")
     }
 }
 
@@ -178,7 +195,7 @@ fn model_name(body: &Object) -> Result<&str, ApiError> {
     fields::string(fields::required(body, "", "model")?, "model")
 }
 
-fn callable<'a>(models: &'a Catalogue, name: &str) -> Result<&'a Model, ApiError> {
+pub(super) fn callable<'a>(models: &'a Catalogue, name: &str) -> Result<&'a Model, ApiError> {
     models.callable(name).ok_or_else(|| ApiError::not_found(format!("model: {name}")))
 }
 

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::block::{Block, Kind};
 use super::fields::{self, Object};
+use super::request;
 use crate::errors::ApiError;
+use crate::models::Catalogue;
 
 /// The tools, and the choice among them.
 pub(super) struct Tools<'a> {
@@ -29,7 +31,7 @@ enum Choice<'a> {
 }
 
 impl<'a> Tools<'a> {
-    pub(super) fn read(body: &'a Object) -> Result<Self, ApiError> {
+    pub(super) fn read(body: &'a Object, models: &Catalogue) -> Result<Self, ApiError> {
         let mut client = Vec::new();
         let mut server = Vec::new();
         let mut names = Vec::new();
@@ -41,7 +43,11 @@ impl<'a> Tools<'a> {
             // Tools of any other type are the server's, or are defined by it.
             if let Some(kind) = fields::optional(tool, "type").filter(|&kind| kind != "custom") {
                 names.extend(tool.get("name").and_then(Value::as_str));
-                server.push((fields::string(kind, &fields::path(&at, "type"))?, tool));
+                let kind = fields::string(kind, &fields::path(&at, "type"))?;
+                if let Some(model) = fields::optional(tool, "model").filter(|_| is_of(kind, "advisor")) {
+                    request::callable(models, fields::string(model, &fields::path(&at, "model"))?)?;
+                }
+                server.push((kind, tool));
                 continue;
             }
             let at = if tool.contains_key("type") { format!("{at}.custom") } else { at };
@@ -80,7 +86,7 @@ impl<'a> Tools<'a> {
 
     fn one_use(&self, kind: &str, tool: &Object, query: &str) -> Option<Block> {
         let names = || self.client.iter().take(3).map(|tool| tool.name);
-        let named = |family: &str| kind.strip_prefix(family).is_some_and(|rest| rest.starts_with("_20"));
+        let named = |family| is_of(kind, family);
         Some(if named("web_search") {
             Block::web_search(query, 3)
         } else if named("web_fetch") {
@@ -110,6 +116,11 @@ impl<'a> Tools<'a> {
             Choice::Named(name) => self.client.iter().find(|tool| tool.name == name).copied(),
         }
     }
+}
+
+/// Whether it is of a family of types that have their dates at the end.
+fn is_of(kind: &str, family: &str) -> bool {
+    kind.strip_prefix(family).is_some_and(|rest| rest.starts_with("_20"))
 }
 
 impl<'a> Choice<'a> {

@@ -210,7 +210,7 @@ impl<'a> Writer<'a> {
             Advice { r#type: "advisor_result", text: advice.to_owned(), stop_reason: Some("end_turn") };
         let result = Content::AdvisorToolResult { tool_use_id: id.clone(), content };
         let effect = Effect::Advice {
-            model: model.to_owned(),
+            by: self.asked.serving(model),
             input: self.asked.input_tokens,
             output: tokens::of_text(advice),
         };
@@ -222,15 +222,14 @@ impl<'a> Writer<'a> {
 
     /// The first hop is from the name that was asked for, which may be an alias.
     fn fall_back(&mut self, to: &str, category: Option<RefusalCategory>) {
-        let before = self.served_by.replace(to.to_owned());
-        let declined = before.clone().unwrap_or_else(|| self.asked.model.id().to_owned());
-        let from = before.unwrap_or_else(|| self.asked.name.to_owned());
+        let to = self.asked.serving(to);
+        let from = self.served_by.replace(to.model.clone()).unwrap_or_else(|| self.asked.name.to_owned());
         let content = Content::Fallback {
             from: ModelName { model: from },
-            to: ModelName { model: to.to_owned() },
+            to: ModelName { model: to.model.clone() },
             trigger: Trigger { r#type: "refusal", category },
         };
-        self.push(content, 0, Some(Effect::Fallback { from: declined, to: to.to_owned() }));
+        self.push(content, 0, Some(Effect::Fallback { to }));
     }
 
     fn push_result(&mut self, result: Content, tool: Counted) {

@@ -3,6 +3,7 @@
 mod catalogue;
 mod endpoint;
 mod rules;
+mod serving;
 
 use serde::Serialize;
 
@@ -10,6 +11,7 @@ use crate::limits::LimitClass;
 
 pub(crate) use endpoint::{list, retrieve};
 pub(crate) use rules::Rules;
+pub(crate) use serving::Serving;
 
 /// A model that the simulator knows.
 #[derive(Clone, Debug)]

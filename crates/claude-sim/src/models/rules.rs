@@ -19,6 +19,8 @@ pub(crate) struct Rules {
     pub(crate) adaptive: bool,
     /// `thinking` of type `disabled`.
     pub(crate) thoughtless: bool,
+    /// `fallbacks`, a beta.
+    pub(crate) fallbacks: bool,
 }
 
 impl Rules {
@@ -30,6 +32,7 @@ impl Rules {
         budgets: true,
         adaptive: true,
         thoughtless: true,
+        fallbacks: true,
     };
 
     /// The rules of a line's generation, such as 5.5.
@@ -46,6 +49,7 @@ impl Rules {
             budgets: generation < (4, 7),
             adaptive: generation > (4, 5),
             thoughtless: !matches!(line, Line::Fable | Line::Mythos) || generation < (5, 0),
+            fallbacks: line != Line::Haiku || generation < (5, 5),
         }
     }
 }

@@ -27,32 +27,32 @@ fn of_tokens(tokens: &TokenCounts) -> Counts {
     [tokens.input, written, tokens.cache_read, tokens.output, tokens.web_searches]
 }
 
-/// What a message costs, by the documented rule: its iterations if there are any, else the counts at the top.
-fn of_message(message: &Value) -> Counts {
+/// What a message costs, by the documented rule: its iterations if there are any, else the counts at the top. With
+/// each, its speed: a model that has no other ran at the standard one, whatever the top says.
+fn runs_of(message: &Value) -> Vec<(String, Counts)> {
     let usage = &message["usage"];
     let count = |of: &Value, name: &str| of[name].as_u64().unwrap_or(0);
     let of = |of: &Value| {
         let names =
             ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens"];
         let [input, written, read, output] = names.map(|name| count(of, name));
-        [input, written, read, output, 0]
+        let speed = if of["model"] == "claude-sonnet-5-5" { "standard" } else { text(usage, "speed") };
+        (speed.to_owned(), [input, written, read, output, 0])
     };
-    let mut sum = Counts::default();
-    match usage["iterations"].as_array() {
-        Some(iterations) => iterations.iter().for_each(|iteration| add(&mut sum, of(iteration))),
-        None => sum = of(usage),
-    }
-    sum[4] = count(&usage["server_tool_use"], "web_search_requests");
-    sum
+    let mut runs = match usage["iterations"].as_array() {
+        Some(iterations) => iterations.iter().map(of).collect(),
+        None => vec![of(usage)],
+    };
+    runs[0].1[4] = count(&usage["server_tool_use"], "web_search_requests");
+    runs
 }
 
-/// What a price depends on, as the response says it.
+fn text<'a>(of: &'a Value, name: &str) -> &'a str {
+    of[name].as_str().unwrap()
+}
+
+/// What a price depends on: key, speed and geo.
 type Item = (String, String, String);
-
-fn item_of(key: &str, message: &Value) -> Item {
-    let text = |name: &str| message["usage"][name].as_str().unwrap().to_owned();
-    (key.to_owned(), text("speed"), text("inference_geo"))
-}
 
 /// Kinds whose every token is paid for.
 fn kinds() -> Vec<NamedReply> {
@@ -95,8 +95,12 @@ async fn the_bill_is_the_sum_of_the_usages_that_were_sent() {
                 Value::Bool(true) => assemble(&events(&answer.body).unwrap()).unwrap(),
                 _ => answer.json(),
             };
-            let counts = of_message(&message);
-            add(expected.entry(item_of(name, &message)).or_default(), counts);
+            let geo = text(&message["usage"], "inference_geo");
+            let mut counts = Counts::default();
+            for (speed, run) in runs_of(&message) {
+                add(&mut counts, run);
+                add(expected.entry((name.to_owned(), speed, geo.to_owned())).or_default(), run);
+            }
             let seen = simulator.requests().pop().unwrap();
             assert_eq!(of_tokens(&seen.billed), counts, "seed {seed}, {}", kind.name);
         }

@@ -20,6 +20,7 @@ mod messages;
 mod meter;
 mod models;
 mod replay;
+mod runs;
 mod server;
 mod stream;
 mod support;

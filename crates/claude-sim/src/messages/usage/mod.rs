@@ -6,9 +6,12 @@
 
 mod shown;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::bill::TokenCounts;
+use crate::models::Serving;
 
 pub(super) use shown::DeltaUsage;
 
@@ -24,15 +27,16 @@ pub(crate) struct Usage {
     /// The least output that is shown: even an empty answer costs a token.
     least_output: u64,
     pub(crate) service_tier: &'static str,
-    pub(crate) inference_geo: &'static str,
-    pub(crate) speed: &'static str,
+    /// The model that was asked. The top says its speed and place, whoever served in the end: a stream says them
+    /// only once, at its start.
+    asked: Arc<Serving>,
 }
 
 #[derive(Clone)]
 struct Run {
     kind: RunKind,
-    /// `None` is the model that was asked.
-    model: Option<String>,
+    /// Whose run it is; `None` is the model that was asked.
+    by: Option<Arc<Serving>>,
     tokens: TokenCounts,
 }
 
@@ -58,11 +62,11 @@ pub(super) enum Effect {
     /// A tool of the server brought so many tokens, and the model reads everything again.
     Result { tokens: u64, tool: Counted },
     /// Another model was asked, with so much input, and the model reads everything again.
-    Advice { model: String, input: u64, output: u64 },
+    Advice { by: Arc<Serving>, input: u64, output: u64 },
     /// The input became this summary.
     Compaction { tokens: u64 },
     /// Another model goes on in the place of one that declined.
-    Fallback { from: String, to: String },
+    Fallback { to: Arc<Serving> },
 }
 
 /// Whether a use of a tool is counted by itself.
@@ -75,21 +79,15 @@ pub(super) enum Counted {
 
 impl Usage {
     /// An input that has been read, and no output yet.
-    pub(super) fn of_input(
-        input: TokenCounts,
-        least_output: u64,
-        inference_geo: &'static str,
-        speed: &'static str,
-    ) -> Self {
+    pub(super) fn of_input(input: TokenCounts, least_output: u64, asked: Arc<Serving>) -> Self {
         Self {
-            runs: vec![Run { kind: RunKind::Message, model: None, tokens: input }],
+            runs: vec![Run { kind: RunKind::Message, by: None, tokens: input }],
             shows_runs: false,
             thinking_tokens: None,
             server_tools: None,
             least_output,
             service_tier: "standard",
-            inference_geo,
-            speed,
+            asked,
         }
     }
 
@@ -117,15 +115,15 @@ impl Usage {
                 }
                 self.read_again(*tokens);
             }
-            Effect::Advice { model, input, output } => {
+            Effect::Advice { by, input, output } => {
                 self.shows_runs = true;
                 let tokens = TokenCounts { input: *input, output: *output, ..TokenCounts::default() };
                 let before = self.runs.len();
                 self.read_again(*output);
-                self.runs.insert(before, Run { kind: RunKind::Advisor, model: Some(model.clone()), tokens });
+                self.runs.insert(before, Run { kind: RunKind::Advisor, by: Some(Arc::clone(by)), tokens });
             }
             Effect::Compaction { tokens } => self.compact(*tokens),
-            Effect::Fallback { from, to } => self.fall_back(from, to),
+            Effect::Fallback { to } => self.fall_back(to),
         }
     }
 
@@ -138,8 +136,8 @@ impl Usage {
             cache_read: cache_read.saturating_add(last.tokens.cache_writes()),
             ..TokenCounts::default()
         };
-        let (kind, model) = (last.kind, last.model.clone());
-        self.runs.push(Run { kind, model, tokens });
+        let (kind, by) = (last.kind, last.by.clone());
+        self.runs.push(Run { kind, by, tokens });
     }
 
     /// What was read goes to the compaction. What was written to the cache stays: a stream says its split only
@@ -152,12 +150,12 @@ impl Usage {
         run.tokens.cache_read = 0;
         let tokens = TokenCounts { input, cache_read, output: summary, ..TokenCounts::default() };
         let at = self.runs.len() - 1;
-        self.runs.insert(at, Run { kind: RunKind::Compaction, model: None, tokens });
+        self.runs.insert(at, Run { kind: RunKind::Compaction, by: None, tokens });
     }
 
     /// The cache of one model is of no use to another: what was read from it is input, and what was written to
     /// it is written again. From now on the message is the other model's, so what was declined names its own.
-    fn fall_back(&mut self, from: &str, to: &str) {
+    fn fall_back(&mut self, to: &Arc<Serving>) {
         self.shows_runs = true;
         let Some(last) = self.runs.last() else { return };
         let mut tokens = TokenCounts::default();
@@ -171,10 +169,10 @@ impl Usage {
         for run in &mut self.runs {
             if run.counts() {
                 run.kind = RunKind::Declined;
-                run.model.get_or_insert_with(|| from.to_owned());
+                run.by.get_or_insert_with(|| Arc::clone(&self.asked));
             }
         }
-        self.runs.push(Run { kind: RunKind::Fallback, model: Some(to.to_owned()), tokens });
+        self.runs.push(Run { kind: RunKind::Fallback, by: Some(Arc::clone(to)), tokens });
     }
 
     /// The tokens of output, of all runs.
@@ -183,13 +181,13 @@ impl Usage {
     }
 
     /// What is billed, by the model that it ran on.
-    pub(crate) fn lines(&self, model: &str) -> Vec<(String, TokenCounts)> {
-        let mut lines: Vec<(String, TokenCounts)> = Vec::new();
+    pub(crate) fn lines(&self) -> Vec<(Arc<Serving>, TokenCounts)> {
+        let mut lines: Vec<(Arc<Serving>, TokenCounts)> = Vec::new();
         for run in self.settled() {
-            let model = run.model.as_deref().unwrap_or(model);
-            match lines.iter_mut().find(|(name, _)| name == model) {
+            let by = run.by.unwrap_or_else(|| Arc::clone(&self.asked));
+            match lines.iter_mut().find(|(other, _)| *other == by) {
                 Some((_, sum)) => *sum += run.tokens,
-                None => lines.push((model.to_owned(), run.tokens)),
+                None => lines.push((by, run.tokens)),
             }
         }
         lines

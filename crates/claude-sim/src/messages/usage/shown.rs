@@ -98,7 +98,8 @@ impl Serialize for Named {
 
 impl Iteration {
     fn of(run: Run) -> Self {
-        let Run { kind, model, tokens } = run;
+        let Run { kind, by, tokens } = run;
+        let model = by.map(|by| by.model.clone());
         Self {
             r#type: match kind {
                 RunKind::Message | RunKind::Declined => "message",
@@ -128,8 +129,8 @@ impl Serialize for Usage {
             output_tokens_details: self.details(),
             server_tool_use: self.server_tools,
             service_tier: self.service_tier,
-            inference_geo: self.inference_geo,
-            speed: self.speed,
+            inference_geo: self.asked.inference_geo,
+            speed: self.asked.speed,
             iterations: self.iterations(),
         };
         shown.serialize(serializer)
