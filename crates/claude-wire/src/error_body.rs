@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::shown;
+
 /// What the API says went wrong, read leniently from
 /// `{"type":"error","error":{"type","message","details":{"error_code"}},"request_id"}`.
 ///
@@ -40,13 +42,13 @@ impl ErrorBody {
     }
 }
 
-/// Leaves the message out: it may quote a prompt.
+/// Leaves the message out, which may quote a prompt, and of the rest whatever is no [name](shown::name).
 impl fmt::Debug for ErrorBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorBody")
-            .field("error_type", &self.error_type)
-            .field("error_code", &self.error_code)
-            .field("request_id", &self.request_id)
+            .field("error_type", &self.error_type.as_deref().map(shown::debug))
+            .field("error_code", &self.error_code.as_deref().map(shown::debug))
+            .field("request_id", &self.request_id.as_deref().map(shown::debug))
             .finish_non_exhaustive()
     }
 }
@@ -193,7 +195,20 @@ mod tests {
         assert_eq!(body.message.as_deref(), Some("slow down"));
         assert_eq!(body.error_code.as_deref(), Some("ramp_limit_exceeded"));
         assert_eq!(body.request_id.as_deref(), Some("req_1"));
-        assert!(!format!("{body:?}").contains("slow down"));
+        assert_eq!(
+            format!("{body:?}"),
+            r#"ErrorBody { error_type: Some("rate_limit_error"), error_code: Some("ramp_limit_exceeded"), request_id: Some("req_1"), .. }"#,
+        );
+    }
+
+    #[test]
+    fn what_is_no_name_is_not_shown() {
+        let body = ErrorBody::read(
+            br#"{"error":{"type":"a secret","details":{"error_code":"a secret"}},"request_id":"sk-ant-secret"}"#,
+        )
+        .unwrap();
+        let shown = format!("{body:?}");
+        assert!(!shown.contains("secret") && shown.contains(r#"error_type: Some("(not shown)")"#), "{shown}");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | [`facts`] | what layers need to know of a request, read once |
 //! | [`headers`] | header names, limits, how long to wait |
 //! | [`meter`] | one meter for each response: what it used, how it ended |
+//! | [`shown`] | which words from outside may be shown |
 //! | [`sse`] | server-sent events, however they are cut |
 //! | [`usage`] | the tokens of a response, and how a stream's deltas change them |
 
@@ -23,6 +24,7 @@ pub mod headers;
 mod json;
 mod macros;
 pub mod meter;
+pub mod shown;
 pub mod sse;
 pub mod usage;
 

@@ -1,7 +1,11 @@
 //! What a response used: the `usage` object of the API, and how a stream's deltas change it.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::shown;
 
 /// The `usage` object of a response (fields as of 2026-11-22).
 ///
@@ -12,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 ///
 /// With [`iterations`](Self::iterations) the top level leaves out compactions and advisors: who bills adds the
 /// iterations up instead, each at its own model's price.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -59,7 +63,7 @@ pub struct Usage {
 }
 
 /// Written tokens by the time to live of their cache entry.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct CacheCreation {
@@ -75,7 +79,7 @@ pub struct CacheCreation {
 }
 
 /// Parts of the output tokens.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct OutputTokensDetails {
@@ -88,7 +92,7 @@ pub struct OutputTokensDetails {
 }
 
 /// Requests of the server's own tools.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct ServerToolUse {
@@ -107,7 +111,7 @@ pub struct ServerToolUse {
 }
 
 /// One pass behind an answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Iteration {
@@ -171,6 +175,35 @@ impl Usage {
             .into_iter()
             .flatten()
             .fold(0, u64::saturating_add)
+    }
+}
+
+macro_rules! debug {
+    ($($type:ident { $($word:ident),*; $($count:ident),* })+) => {$(
+        /// Leaves out what this version does not know, and of all words whatever is no [name](shown::name).
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($type))
+                    $(.field(stringify!($word), &self.$word.as_deref().map(shown::debug)))*
+                    $(.field(stringify!($count), &self.$count))*
+                    .finish_non_exhaustive()
+            }
+        }
+    )+};
+}
+
+debug! {
+    Usage {
+        service_tier, inference_geo, speed;
+        input_tokens, cache_creation_input_tokens, cache_read_input_tokens, cache_creation, output_tokens,
+        output_tokens_details, server_tool_use, iterations
+    }
+    CacheCreation { ; ephemeral_5m_input_tokens, ephemeral_1h_input_tokens }
+    OutputTokensDetails { ; thinking_tokens }
+    ServerToolUse { ; web_search_requests, web_fetch_requests, code_execution_requests }
+    Iteration {
+        kind, model;
+        input_tokens, cache_creation_input_tokens, cache_read_input_tokens, cache_creation, output_tokens
     }
 }
 

@@ -555,6 +555,39 @@ fn nothing_said_aloud() {
     assert!(!format!("{meter:?} {body:?} {:?}", meter.reading()).contains(canary));
 }
 
+/// A name is shown wherever one belongs, and nothing else is.
+#[tokio::test]
+async fn only_names_are_said() {
+    let usage = r#"{"input_tokens":1,"service_tier":"WORD","inference_geo":"WORD","speed":"WORD","new":"WORD","fallback_credit":"WORD","iterations":[{"type":"WORD","model":"WORD","new":"WORD"}],"cache_creation":{"new":"WORD"},"output_tokens_details":{"new":"WORD"},"server_tool_use":{"new":"WORD"}}"#;
+    let message = format!(r#""id":"WORD","model":"WORD","stop_reason":"WORD","usage":{usage}"#);
+    let error = r#"{"type":"WORD","message":"secret","details":{"error_code":"WORD"}}"#;
+    let answer = format!(r#"{{{message},"error":{error},"request_id":"WORD"}}"#);
+    let result = format!(r#"{{"custom_id":"WORD","result":{{"type":"WORD","message":{{{message}}}}}}}"#);
+    for (word, said) in [("a_name", "a_name"), ("a secret", "(not shown)"), ("sk-ant-secret", "(not shown)")]
+    {
+        let answer = answer.replace("WORD", word);
+        let (_, reading) = read("application/json", Frames::new([answer.as_bytes()], End::None)).await;
+        let result = result.replace("WORD", word);
+        let (body, meter) = metered("application/x-jsonl", Frames::new([result.as_bytes()], End::None));
+        let (listener, told) = Listener::new();
+        meter.subscribe(listener);
+        body.collect().await.unwrap();
+        let item = told.lock().unwrap().items.remove(0);
+        let ending = Ending::Unreadable(Unreadable::Coding(word.into()));
+        let expected = format!("{said:?}");
+        for (shown, pretty, words) in [
+            // Three of the message, three of the error, three of the usage, two of its iteration.
+            (format!("{reading:?}"), format!("{reading:#?}"), 11),
+            (format!("{item:?}"), format!("{item:#?}"), 10),
+            (format!("{ending:?}"), format!("{ending:#?}"), 1),
+        ] {
+            assert_eq!(shown.matches(&expected).count(), words, "{shown}");
+            assert!(!shown.contains("secret") && !pretty.contains("secret"), "{pretty}");
+        }
+        assert!(format!("{reading:?}").contains("input_tokens: Some(1)"));
+    }
+}
+
 proptest! {
     /// However a stream is cut, the reading is the same, and the bytes are.
     #[test]

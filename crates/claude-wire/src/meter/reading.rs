@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error_body::ErrorBody;
+use crate::shown;
 use crate::usage::Usage;
 
 /// What kind of body is read.
@@ -37,7 +38,7 @@ pub enum Ending {
 }
 
 /// Why a body could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unreadable {
     /// It is in this content coding.
@@ -46,6 +47,17 @@ pub enum Unreadable {
     Malformed,
     /// A single event was larger than the scanner's cap, and the end was not seen.
     EventTooLarge,
+}
+
+/// Shows a coding only if it is a [name](shown::name).
+impl fmt::Debug for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Coding(coding) => f.debug_tuple("Coding").field(&shown::debug(coding)).finish(),
+            Self::Malformed => f.write_str("Malformed"),
+            Self::EventTooLarge => f.write_str("EventTooLarge"),
+        }
+    }
 }
 
 /// What has been read of one response so far.
@@ -78,15 +90,16 @@ pub struct Reading {
     pub ending: Option<Ending>,
 }
 
-/// Leaves out the error's message, which may quote a prompt.
+/// Leaves out the error's message, which may quote a prompt, and of all words whatever is no [name](shown::name).
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading")
             .field("kind", &self.kind)
             .field("bytes", &self.bytes)
-            .field("model", &self.model)
+            .field("message_id", &self.message_id.as_deref().map(shown::debug))
+            .field("model", &self.model.as_deref().map(shown::debug))
             .field("usage", &self.usage)
-            .field("stop_reason", &self.stop_reason)
+            .field("stop_reason", &self.stop_reason.as_deref().map(shown::debug))
             .field("error", &self.error)
             .field("has_content", &self.has_content)
             .field("batch", &self.batch)
@@ -124,7 +137,7 @@ pub struct BatchTotals {
 }
 
 /// One result of a batch.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BatchItem {
     /// The caller's own name of the request. Results may be fetched twice: with `message_id` it tells them apart.
@@ -139,4 +152,18 @@ pub struct BatchItem {
     pub usage: Option<Usage>,
     /// Why the message ended.
     pub stop_reason: Option<Arc<str>>,
+}
+
+/// Leaves out of all words whatever is no [name](shown::name).
+impl fmt::Debug for BatchItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchItem")
+            .field("custom_id", &self.custom_id.as_deref().map(shown::debug))
+            .field("message_id", &self.message_id.as_deref().map(shown::debug))
+            .field("result", &self.result.as_deref().map(shown::debug))
+            .field("model", &self.model.as_deref().map(shown::debug))
+            .field("usage", &self.usage)
+            .field("stop_reason", &self.stop_reason.as_deref().map(shown::debug))
+            .finish()
+    }
 }
