@@ -345,6 +345,7 @@ fn debug_shows_no_content() {
         format!("{:?}", finish(Body::buffered(stream(), 3)).unwrap_err()),
         format!("{:?}", finish(Body::buffered(secret(), 3)).unwrap_err()),
         format!("{:?}", finish(Body::buffered(stream(), 100)).unwrap()),
+        format!("{:?}", More::Data(Bytes::from_static(b"secret"))),
         format!("{:?}", Watched::new(secret(), Probe::default())),
         format!("{:?}", BodyLayer::new().layer(Mutex::new(()))),
         format!("{:?}", IntoBodyLayer::<Full<Bytes>>::new()),
@@ -357,6 +358,7 @@ fn debug_shows_no_content() {
         assert!(!shown.contains("secret") && !shown.is_empty(), "{shown}");
     }
     assert_eq!(shown[..2], ["Body(6 bytes)", "Body(stream)"]);
+    assert!(shown.contains(&"Data(6 bytes)".to_owned()));
 }
 
 #[test]

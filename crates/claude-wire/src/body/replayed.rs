@@ -10,7 +10,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 /// What [`Replayed::poll_more`] has read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum More {
     /// Data.
     Data(Bytes),
@@ -20,6 +20,18 @@ pub enum More {
     End,
     /// The body failed. Whoever reads the replay gets its error after the data.
     Failed,
+}
+
+/// Shows how long the data is, never the bytes.
+impl fmt::Debug for More {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(data) => write!(f, "Data({} bytes)", data.len()),
+            Self::Other => f.write_str("Other"),
+            Self::End => f.write_str("End"),
+            Self::Failed => f.write_str("Failed"),
+        }
+    }
 }
 
 pin_project! {
