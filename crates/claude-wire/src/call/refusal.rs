@@ -31,6 +31,21 @@ pub enum RefusalKind {
     Policy,
 }
 
+impl RefusalKind {
+    /// Every kind of this version, in the order of their declaration.
+    pub const ALL: &'static [Self] = &[
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::DeadlineExceeded,
+        Self::BudgetExceeded,
+        Self::Unpriced,
+        Self::NoCredential,
+        Self::OriginNotAllowed,
+        Self::NoEndpoint,
+        Self::Policy,
+    ];
+}
+
 /// Why a layer did not let a request through. Such a request was never sent and is never retried.
 ///
 /// A layer that refuses returns a small public error of its own with this in its `source()` chain.
@@ -112,3 +127,28 @@ impl fmt::Display for Refusal {
 }
 
 impl Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::RefusalKind;
+
+    /// A kind that is added does not compile here.
+    #[test]
+    fn every_kind_is_in_all() {
+        for (index, kind) in RefusalKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, index);
+            match kind {
+                RefusalKind::RateLimited
+                | RefusalKind::Overloaded
+                | RefusalKind::DeadlineExceeded
+                | RefusalKind::BudgetExceeded
+                | RefusalKind::Unpriced
+                | RefusalKind::NoCredential
+                | RefusalKind::OriginNotAllowed
+                | RefusalKind::NoEndpoint
+                | RefusalKind::Policy => {}
+            }
+        }
+        assert_eq!(RefusalKind::ALL.len(), RefusalKind::Policy as usize + 1);
+    }
+}
