@@ -88,7 +88,7 @@ impl Owner {
     }
 
     /// What the use of a model by this owner is billed as.
-    pub(crate) fn bill_item(&self, by: &Serving, service_tier: &'static str) -> BillItem {
+    pub(crate) fn bill_item(&self, by: &Serving, long_context: bool, service_tier: &'static str) -> BillItem {
         BillItem {
             key: self.name.clone(),
             organization: self.organization.clone(),
@@ -97,6 +97,7 @@ impl Owner {
             service_tier,
             speed: by.speed,
             inference_geo: by.inference_geo,
+            long_context,
         }
     }
 

@@ -30,6 +30,11 @@ impl TokenCounts {
         self.cache_write_5m.saturating_add(self.cache_write_1h)
     }
 
+    /// The whole prompt, wherever it came from and went.
+    pub(crate) const fn prompt(&self) -> u64 {
+        self.uncached().saturating_add(self.cache_read)
+    }
+
     /// What the cache did not hold.
     pub(crate) const fn uncached(&self) -> u64 {
         self.input.saturating_add(self.cache_writes())
@@ -69,6 +74,9 @@ pub struct BillItem {
     pub speed: &'static str,
     /// `global`, `us` or `not_available`.
     pub inference_geo: &'static str,
+    /// Whether the prompt, with what the cache held and took of it, was longer than what the model's usual price is
+    /// for. See [`Model::with_long_context`](crate::Model::with_long_context).
+    pub long_context: bool,
 }
 
 /// One line of the bill.

@@ -5,7 +5,7 @@ use std::fmt;
 use http::HeaderMap;
 
 use crate::limits::Admission;
-use crate::messages::Usage;
+use crate::messages::{Line, Usage};
 
 /// What a message takes out of the buckets and puts on the bill, as it is written. Dropping it, at whatever
 /// point, settles: what was used until then stays used.
@@ -57,8 +57,9 @@ impl Drop for Execution {
             return;
         }
         let (shared, owner) = (self.admission.shared(), self.admission.owner());
-        for (by, tokens) in self.usage.lines() {
-            shared.bill().add(owner.bill_item(&by, self.usage.service_tier), tokens);
+        for Line { by, long_context, tokens } in self.usage.lines() {
+            let item = owner.bill_item(&by, long_context, self.usage.service_tier);
+            shared.bill().add(item, tokens);
             shared.log().billed(self.admission.number(), tokens);
         }
     }

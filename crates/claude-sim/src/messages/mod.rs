@@ -47,7 +47,7 @@ pub use kinds::NamedReply;
 pub use reply::{MAX_GENERATED_BYTES, Reply};
 pub use stop::{RefusalCategory, StopReason};
 pub(crate) use stream::{Event, EventStream, Part};
-pub(crate) use usage::Usage;
+pub(crate) use usage::{Line, Usage};
 
 pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = request::parse(call.body)?;

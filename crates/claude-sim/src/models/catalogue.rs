@@ -18,6 +18,8 @@ struct Row {
     output: Option<u64>,
     /// The shortest prompt that is cached, in tokens.
     cached: u64,
+    /// The longest prompt that has the usual price, in tokens.
+    long: Option<u64>,
     geo: bool,
     fast: FastMode,
 }
@@ -36,6 +38,7 @@ const ACTIVE: Row = Row {
     context: 1_000_000,
     output: Some(128_000),
     cached: 512,
+    long: None,
     geo: true,
     fast: FastMode::Refused,
 };
@@ -51,7 +54,7 @@ const RETIRED: Row = Row { lifecycle: Lifecycle::Retired, output: None, ..SMALL 
 const ROWS: &[Row] = &[
     Row { id: "claude-fable-5-2", name: "Claude Fable 5.2", line: Some(Line::Fable), generation: (5, 2), released: "2026-11-09", fast: FastMode::Fast, ..ACTIVE },
     Row { id: "claude-mythos-5-2", name: "Claude Mythos 5.2", line: Some(Line::Mythos), generation: (5, 2), released: "2026-11-09", fast: FastMode::Fast, ..ACTIVE },
-    Row { id: "claude-haiku-5-5", name: "Claude Haiku 5.5", line: Some(Line::Haiku), released: "2026-10-07", ..ACTIVE },
+    Row { id: "claude-haiku-5-5", name: "Claude Haiku 5.5", line: Some(Line::Haiku), released: "2026-10-07", long: Some(100_000), ..ACTIVE },
     Row { id: "claude-sonnet-5-5", name: "Claude Sonnet 5.5", line: Some(Line::Sonnet), released: "2026-09-28", ..ACTIVE },
     Row { id: "claude-opus-5-5", name: "Claude Opus 5.5", line: Some(Line::Opus), released: "2026-09-22", fast: FastMode::Fast, ..ACTIVE },
     Row { id: "claude-fable-5-1", name: "Claude Fable 5.1", line: Some(Line::Fable), generation: (5, 1), released: "2026-09-01", ..ACTIVE },
@@ -96,6 +99,7 @@ pub(super) fn models() -> Vec<Model> {
         max_input_tokens: row.context,
         max_tokens: row.output,
         min_cached_tokens: row.cached,
+        long_context: row.long,
         rules: row.line.map_or(Rules::LENIENT, |line| Rules::of(line, row.generation)),
         shows_geo: row.geo,
         fast: row.fast,

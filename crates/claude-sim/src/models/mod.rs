@@ -29,6 +29,8 @@ pub struct Model {
     max_tokens: Option<u64>,
     /// A shorter prompt is not cached.
     min_cached_tokens: u64,
+    /// A longer prompt has a price of its own.
+    long_context: Option<u64>,
     rules: Rules,
     /// Whether `usage` says where it ran.
     shows_geo: bool,
@@ -84,6 +86,7 @@ impl Model {
             max_input_tokens: 1_000_000,
             max_tokens: Some(128_000),
             min_cached_tokens: 512,
+            long_context: None,
             rules: Rules::LENIENT,
             shows_geo: true,
             fast: FastMode::Refused,
@@ -132,6 +135,16 @@ impl Model {
     #[must_use]
     pub const fn with_min_cached_tokens(mut self, tokens: u64) -> Self {
         self.min_cached_tokens = tokens;
+        self
+    }
+
+    /// How long a prompt may be, in tokens, before all tokens of the run have another price: of longer ones, the bill
+    /// has lines of their own. Input counts, whether the cache held it, took it or did neither, and so does what
+    /// tools brought. In the [`catalogue`](Self::catalogue), only Haiku 5.5 has such a price, above 100,000 tokens
+    /// (2026-11-22).
+    #[must_use]
+    pub const fn with_long_context(mut self, tokens: u64) -> Self {
+        self.long_context = Some(tokens);
         self
     }
 

@@ -9,6 +9,14 @@ pub(crate) struct Serving {
     pub(crate) model: String,
     pub(crate) speed: &'static str,
     pub(crate) inference_geo: &'static str,
+    long_context: Option<u64>,
+}
+
+impl Serving {
+    /// Whether a prompt of so many tokens is longer than what the usual price is for.
+    pub(crate) fn is_long(&self, prompt: u64) -> bool {
+        self.long_context.is_some_and(|most| prompt > most)
+    }
 }
 
 impl Model {
@@ -22,6 +30,7 @@ impl Model {
                 (true, false) => "global",
                 (true, true) => "us",
             },
+            long_context: self.long_context,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The runs of one message by several models: each is served, and billed, as its own model can.
 
-use claude_sim::{Block, RefusalCategory, Reply, Simulator};
+use claude_sim::{Block, Model, RefusalCategory, Reply, Simulator};
+use http::Request;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, ask, body, full, post, send};
@@ -95,4 +96,74 @@ async fn fallbacks_are_not_for_every_model() {
         let older = in_beta(&simulator, &json!({"model": "claude-haiku-4-5", "fallbacks": fallbacks})).await;
         assert_eq!(older.status, 200);
     }
+}
+
+/// Whether it is long, and the requests, of all lines.
+fn lengths(simulator: &Simulator) -> Vec<(bool, u64)> {
+    simulator.take_bill().iter().map(|line| (line.item.long_context, line.requests)).collect()
+}
+
+#[tokio::test]
+async fn a_long_prompt_is_told_apart_where_it_has_another_price() {
+    let models = Model::catalogue().into_iter().chain([Model::new("mine").with_long_context(300)]);
+    let simulator = Simulator::builder().with_models(models).with_reply(Reply::text("x")).build();
+    for (model, most, is_long) in [
+        ("claude-haiku-5-5", 100_000, true),
+        ("mine", 300, true),
+        ("claude-haiku-4-5", 100_000, false),
+        ("claude-opus-5-5", 100_000, false),
+    ] {
+        send(&simulator, ask(&json!({"model": model}))).await;
+        let input = simulator.take_bill()[0].tokens.input;
+        for more in [0, 1] {
+            simulator.script([Reply::text("x").with_cache_read(most - input + more)]);
+            send(&simulator, ask(&json!({"model": model}))).await;
+            assert_eq!(lengths(&simulator), [(is_long && more == 1, 1)], "{model} {more}");
+        }
+        // What came from no cache counts as well.
+        let long = json!([{"role": "user", "content": "x".repeat(400_000)}]);
+        send(&simulator, ask(&json!({"model": model, "messages": long}))).await;
+        assert_eq!(lengths(&simulator), [(is_long, 1)], "{model}");
+    }
+}
+
+#[tokio::test]
+async fn the_cache_is_part_of_a_long_prompt() {
+    let simulator = Simulator::new();
+    let said = |read, short, long| Reply::text("x").with_cache_read(read).with_cache_written(short, long);
+    for (reply, is_long) in [
+        (said(99_000, 0, 0), false),
+        (said(100_000, 0, 0), true),
+        (said(40_000, 30_000, 30_000), true),
+        (said(0, 100_000, 0), true),
+        (said(0, 0, 100_000), true),
+    ] {
+        for stream in [false, true] {
+            simulator.script([reply.clone()]);
+            send(&simulator, ask(&json!({"model": "claude-haiku-5-5", "stream": stream}))).await;
+            assert_eq!(lengths(&simulator), [(is_long, 1)]);
+        }
+    }
+    // Other models know no such thing.
+    simulator.script([said(500_000, 0, 0)]);
+    send(&simulator, ask(&json!({}))).await;
+    assert_eq!(lengths(&simulator), [(false, 1)]);
+}
+
+#[tokio::test]
+async fn each_run_is_long_by_itself() {
+    let simulator = Simulator::new();
+    // The search makes a second run, which reads its results too: the first stays below.
+    simulator.script([Reply::of([Block::web_search("x", 9), Block::text("on")]).with_cache_read(99_900)]);
+    let usage = send(&simulator, ask(&json!({"model": "claude-haiku-5-5"}))).await.json()["usage"].clone();
+    let bill = simulator.bill();
+    let [short, long] = bill.as_slice() else { panic!("{bill:?}") };
+    assert_eq!((short.item.long_context, long.item.long_context), (false, true));
+    assert_eq!((short.tokens.cache_read, long.tokens.cache_read), (99_900, 99_900));
+    assert_eq!(short.tokens.input + long.tokens.input, usage["input_tokens"].as_u64().unwrap());
+    assert!(short.tokens.input + short.tokens.cache_read <= 100_000);
+    assert!(long.tokens.input + long.tokens.cache_read > 100_000);
+    let told = send(&simulator, full(Request::get("/_sim/bill"), "")).await.json();
+    let told: Vec<_> = told["lines"].as_array().unwrap().iter().map(|line| &line["long_context"]).collect();
+    assert_eq!(told, [&json!(false), &json!(true)]);
 }

@@ -40,6 +40,14 @@ struct Run {
     tokens: TokenCounts,
 }
 
+/// What the runs are billed as that have everything in common.
+pub(crate) struct Line {
+    pub(crate) by: Arc<Serving>,
+    /// Whether their prompts were long: a matter of each run, not of the message.
+    pub(crate) long_context: bool,
+    pub(crate) tokens: TokenCounts,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RunKind {
     Message,
@@ -180,14 +188,15 @@ impl Usage {
         self.runs.iter().map(|run| run.tokens.output).sum::<u64>().max(self.least_output)
     }
 
-    /// What is billed, by the model that it ran on.
-    pub(crate) fn lines(&self) -> Vec<(Arc<Serving>, TokenCounts)> {
-        let mut lines: Vec<(Arc<Serving>, TokenCounts)> = Vec::new();
+    /// What is billed, by the model that it ran on and by whether its prompt was long.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        let mut lines: Vec<Line> = Vec::new();
         for run in self.settled() {
             let by = run.by.unwrap_or_else(|| Arc::clone(&self.asked));
-            match lines.iter_mut().find(|(other, _)| *other == by) {
-                Some((_, sum)) => *sum += run.tokens,
-                None => lines.push((by, run.tokens)),
+            let long_context = by.is_long(run.tokens.prompt());
+            match lines.iter_mut().find(|line| line.by == by && line.long_context == long_context) {
+                Some(line) => line.tokens += run.tokens,
+                None => lines.push(Line { by, long_context, tokens: run.tokens }),
             }
         }
         lines
