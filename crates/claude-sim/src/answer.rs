@@ -7,11 +7,13 @@ use serde::Serialize;
 
 use crate::body::SimBody;
 use crate::delivery::{Delivery, Excess};
+use crate::draft::Draft;
 use crate::encoding::{Coding, GzipStream};
 use crate::event_plan::EventPlan;
 use crate::execution::Execution;
 use crate::frames::Frames;
-use crate::messages::{EventStream, Usage};
+use crate::messages::EventStream;
+use crate::pace::Pace;
 use crate::plan::Plan;
 use crate::prompt_cache::Ticket;
 
@@ -20,8 +22,8 @@ pub(crate) struct Answer {
     headers: HeaderMap,
     content: Content,
     execution: Option<Execution>,
-    /// What a whole message has used when it is written.
-    usage: Option<Usage>,
+    /// A message that is to be written before it is sent.
+    unwritten: Option<Box<EventStream>>,
     of_edge: bool,
     prompt_cache: Option<Ticket>,
 }
@@ -68,7 +70,7 @@ impl Answer {
             headers,
             content,
             execution: None,
-            usage: None,
+            unwritten: None,
             of_edge: false,
             prompt_cache: None,
         }
@@ -79,9 +81,9 @@ impl Answer {
         self
     }
 
-    /// It is a whole message, which has used this when it is written.
-    pub(crate) fn using(mut self, usage: Usage) -> Self {
-        self.usage = Some(usage);
+    /// It is a whole message, which a stream would bring like this.
+    pub(crate) fn writing(mut self, events: EventStream) -> Self {
+        self.unwritten = Some(Box::new(events));
         self
     }
 
@@ -110,21 +112,28 @@ impl Answer {
 
     /// The output tokens of a message that is sent whole.
     pub(crate) fn whole_tokens(&self) -> Option<u64> {
-        self.usage.as_ref().map(Usage::output)
+        self.unwritten.as_ref().map(|events| events.whole_usage().output())
     }
 
     /// Makes a stream a message that was written to its end, for nobody.
     pub(crate) fn write_for_nobody(&mut self) {
-        if let Content::Events(events) = &mut self.content {
-            while events.next().is_some() {}
-            self.usage = Some(events.usage_so_far());
+        match std::mem::replace(&mut self.content, Content::Bytes(Bytes::new())) {
+            Content::Events(events) => self.unwritten = Some(events),
+            bytes @ Content::Bytes(_) => self.content = bytes,
+        }
+    }
+
+    /// The writing of a whole message begins. If it is left before its end, it has cost what was written by then.
+    pub(crate) fn write(&mut self, pace: Pace) {
+        if let (Some(execution), Some(events)) = (&mut self.execution, self.unwritten.take()) {
+            execution.write(Draft::begin(events, pace));
         }
     }
 
     /// A whole message has been written, and its head shows what that left of the limits.
     pub(crate) fn written(&mut self) {
-        if let (Some(execution), Some(usage)) = (&mut self.execution, self.usage.take()) {
-            execution.progress(usage);
+        if let Some(execution) = &mut self.execution {
+            execution.written();
             execution.show_limits(&mut self.headers);
         }
     }

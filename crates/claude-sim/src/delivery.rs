@@ -55,6 +55,7 @@ impl Delivery<'_> {
             answer.fail();
             return ErrorAnswer::of_type(&error.kind).answer(self.request_id);
         }
+        answer.write(self.shared.pace);
         pace::wait(self.shared.pace.written(tokens)).await;
         answer.written();
         if is_lost {

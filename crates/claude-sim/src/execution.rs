@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::HeaderMap;
 
+use crate::draft::Draft;
 use crate::limits::Admission;
 use crate::messages::{Line, Usage};
 
@@ -12,19 +13,33 @@ use crate::messages::{Line, Usage};
 pub(crate) struct Execution {
     admission: Admission,
     usage: Usage,
+    /// A whole message that is being written.
+    draft: Option<Draft>,
     free: bool,
 }
 
 impl Execution {
     /// An admitted request whose execution begins: the usage is of its input, without output.
     pub(crate) const fn begin(admission: Admission, usage: Usage) -> Self {
-        Self { admission, usage, free: false }
+        Self { admission, usage, draft: None, free: false }
     }
 
     /// So much has been used by now, in all.
     pub(crate) fn progress(&mut self, usage: Usage) {
         self.admission.charge(&usage);
         self.usage = usage;
+    }
+
+    /// A whole message is being written, until [`written`](Self::written) or the drop.
+    pub(crate) fn write(&mut self, draft: Draft) {
+        self.draft = Some(draft);
+    }
+
+    /// All of it is written.
+    pub(crate) fn written(&mut self) {
+        if let Some(draft) = self.draft.take() {
+            self.progress(draft.whole().clone());
+        }
     }
 
     /// The rate limit headers, as they stand now.
@@ -52,6 +67,9 @@ impl Execution {
 
 impl Drop for Execution {
     fn drop(&mut self) {
+        if let Some(draft) = self.draft.take() {
+            self.usage = draft.so_far();
+        }
         self.admission.charge(&self.usage);
         if self.free {
             return;

@@ -183,8 +183,8 @@
 //! # The bill
 //!
 //! [`Simulator::bill`] says what was used, in tokens by kind, for each key, model and way of serving; never in
-//! money. What a caller drops in the middle is billed for what was written until then. Whether failures are billed
-//! is not documented, hence [`Builder::with_failed_streams_billed`] and [`Builder::with_lost_answers_billed`].
+//! money. What a caller drops in the middle is billed for what was written until then, be it a stream or whole.
+//! Whether failures are billed is not documented, hence [`Builder::with_failed_streams_billed`] and [`Builder::with_lost_answers_billed`].
 //!
 //! # From other processes
 //!
@@ -234,6 +234,7 @@ mod clock;
 mod date;
 mod delivery;
 mod digest;
+mod draft;
 mod encoding;
 mod errors;
 mod event_plan;

@@ -65,14 +65,15 @@ pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, Ap
     if message.is_free() {
         execution.set_free();
     }
+    let padding = seed::rng(shared.seed, call.number, Purpose::Stream);
     let mut answer = if asked.stream {
-        let padding = seed::rng(shared.seed, call.number, Purpose::Stream);
         let mut answer = Answer::events(EventStream::new(message, padding));
         execution.show_limits(answer.headers_mut());
         answer
     } else {
         // It shows its limits when it is written.
-        Answer::json(&message.as_json()).using(message.usage.clone())
+        let answer = Answer::json(&message.as_json());
+        answer.writing(EventStream::new(message, padding))
     };
     answer.execute(execution);
     answer.cache_prompt(plan.into_ticket(shared));

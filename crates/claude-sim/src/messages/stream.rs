@@ -87,6 +87,11 @@ impl EventStream {
         self.usage.clone()
     }
 
+    /// What has been used when all events are out.
+    pub(crate) const fn whole_usage(&self) -> &Usage {
+        &self.message.usage
+    }
+
     pub(crate) const fn is_done(&self) -> bool {
         matches!(self.next, Next::Done)
     }

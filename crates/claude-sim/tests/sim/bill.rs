@@ -1,13 +1,17 @@
 //! The bill: it is the sum of the usages that were sent.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use claude_sim::{BillLine, DEFAULT_KEY, Key, NamedReply, Reply, Simulator, TokenCounts};
+use claude_sim::{
+    BillLine, ClassLimits, DEFAULT_KEY, Fault, Hidden, Key, Limits, NamedReply, Pace, Reply, Simulator,
+    TokenCounts,
+};
 use fastrand::Rng;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::time::advance;
+use tokio::time::{advance, timeout};
 use tower::ServiceExt;
 
 use crate::checker::{assemble, events};
@@ -142,6 +146,50 @@ async fn a_stream_that_is_dropped_is_billed_for_what_it_carried() {
         assert!(tokens.output.abs_diff(written.max(1)) <= 1, "seed {seed}: {tokens:?} of {text} bytes");
         assert_eq!((tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h), (700, 50, 60));
         assert_eq!(simulator.requests()[0].billed, tokens);
+    }
+}
+
+/// What is billed of as many tokens as 3,000 bytes make, of which ten are written in a second after the first two seconds, if the caller
+/// leaves after so many milliseconds; and how the next request is answered, where 100 tokens may be written in a minute.
+async fn left_after(millis: u64, seed: u64, fields: &Value, fault: Fault) -> (TokenCounts, u16) {
+    let pace = Pace::instant()
+        .with_first_token(Duration::from_secs(2))
+        .with_tokens_per_second(NonZeroU32::new(10).unwrap());
+    let simulator = Simulator::builder()
+        .with_seed(seed)
+        .with_pace(pace)
+        .with_limits(Limits::each(ClassLimits::per_minute(1_000, 100_000, 100)))
+        .with_hidden(Hidden::plain())
+        .with_reply(Reply::text("x"))
+        .build();
+    simulator.script([Reply::of_length(3_000)]);
+    simulator.fail_next(1, fault);
+    let call = async {
+        let answer = simulator.clone().oneshot(ask(fields)).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+    };
+    assert!(timeout(Duration::from_millis(millis), call).await.is_err(), "it takes longer");
+    let tokens = simulator.bill()[0].tokens;
+    assert_eq!((simulator.requests()[0].billed, simulator.in_flight()), (tokens, 0));
+    (tokens, send(&simulator, ask(&json!({}))).await.status.as_u16())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_a_whole_message_pays_what_was_written_as_of_a_stream() {
+    for (seed, millis) in [(0, 1), (1, 1_999), (2, 3_000), (3, 20_020), (4, 50_000), (5, 80_000)] {
+        let [whole, stream] = [false, true].map(|stream| json!({"stream": stream, "max_tokens": 4_096}));
+        let of_stream = left_after(millis, seed, &stream, Fault::none()).await;
+        let of_whole = left_after(millis, seed, &whole, Fault::none()).await;
+        assert_eq!(of_whole, of_stream, "{millis} ms");
+        assert_eq!(of_whole.1, if millis < 20_000 { 200 } else { 429 }, "{millis} ms: {of_whole:?}");
+        let written = millis.saturating_sub(2_000) / 100;
+        let delta = 2 * 14;
+        assert!(of_whole.0.output.abs_diff(written.max(1)) <= delta, "{millis} ms: {of_whole:?}");
+        // Nor is a difference whether there would have been an answer.
+        for fields in [&stream, &whole] {
+            let lost = left_after(millis, seed, fields, Fault::internal().after_execution()).await;
+            assert_eq!(lost, of_stream, "{millis} ms, {fields}");
+        }
     }
 }
 
