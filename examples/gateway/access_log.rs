@@ -37,7 +37,7 @@ impl Line {
         }
     }
 
-    pub(crate) fn answered(&mut self, response: &Response) {
+    pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
         self.head = Some(self.elapsed());
         self.status = Some(response.status());
         self.request_id = headers::request_id(response.headers()).map(str::to_owned);

@@ -5,14 +5,15 @@ use std::error::Error;
 use axum::body::Body as AxumBody;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use claude_tower::stack::Stack;
 use claude_tower::upstream::Upstream;
-use claude_tower::wire::body::Watched;
+use claude_tower::wire::body::{FailingLate, Watched};
 use claude_tower::wire::{Body, BoxError};
+use http_body::Body as HttpBody;
 use tower::ServiceExt;
 
 use crate::access_log::Line;
-use crate::failing_late::FailingLate;
 
 /// What every request needs.
 #[derive(Clone)]
@@ -24,16 +25,23 @@ pub(crate) struct Gateway {
 /// Sends a request to the upstream. The bodies are streamed in both directions.
 pub(crate) async fn forward(gateway: Gateway, request: Request) -> Response {
     let line = gateway.access_log.then(|| Line::begin(&request));
-    let response = match gateway.upstream.oneshot(request.map(Body::from)).await {
-        Ok(response) => response.map(|body| AxumBody::new(FailingLate::new(body.into()))),
-        Err(error) => failed(error),
-    };
+    match gateway.upstream.oneshot(request.map(Body::from)).await {
+        Ok(response) => logged(response.map(FailingLate::new), line),
+        Err(error) => logged(failed(error), line),
+    }
+}
+
+/// Into a body of axum, once; the line is written when that ends.
+fn logged<B>(response: Response<B>, line: Option<Line>) -> Response
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static,
+{
     match line {
         Some(mut line) => {
             line.answered(&response);
             response.map(|body| AxumBody::new(Watched::new(body, line)))
         }
-        None => response,
+        None => response.map(AxumBody::new),
     }
 }
 

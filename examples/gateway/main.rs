@@ -10,7 +10,6 @@
 
 mod access_log;
 mod args;
-mod failing_late;
 mod forward;
 mod server;
 mod shutdown;

@@ -39,8 +39,6 @@ pub struct SimBody {
     /// When what comes next was planned for.
     due: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whether those who read have had the chance to pass on what came before the break.
-    breaking: bool,
     /// Settled at the end of the response, and before the request counts as ended.
     execution: Option<Execution>,
     /// The request counts as in flight until the end of its response.
@@ -57,7 +55,6 @@ impl SimBody {
             hint,
             due: Instant::now(),
             sleep: None,
-            breaking: false,
             execution: None,
             in_flight: None,
         }
@@ -152,13 +149,6 @@ impl Body for SimBody {
                 Some(Step::Wait(length)) => self.wait(length),
                 Some(Step::Never) => {
                     self.next = Some(Step::Never);
-                    return Poll::Pending;
-                }
-                // A server that meets an error at once would drop what it has not sent yet.
-                Some(Step::Break) if !self.breaking => {
-                    self.breaking = true;
-                    self.next = Some(Step::Break);
-                    cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Some(Step::Break) => return Poll::Ready(Some(Err(self.break_off()))),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claude_wire::BoxError;
+use claude_wire::body::FailingLate;
 use http::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -201,10 +202,13 @@ async fn serve(simulator: Simulator, stream: TcpStream, mut is_open: watch::Rece
     }
 }
 
-async fn answer(answer: ResponseFuture, ending: Arc<Ending>) -> Result<Response<SimBody>, BoxError> {
+async fn answer(
+    answer: ResponseFuture,
+    ending: Arc<Ending>,
+) -> Result<Response<FailingLate<SimBody>>, BoxError> {
     let response = answer.await?;
     if let Some(Excess(excess)) = response.extensions().get() {
         ending.send_after(excess.clone());
     }
-    Ok(response)
+    Ok(response.map(FailingLate::new))
 }

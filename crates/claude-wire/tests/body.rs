@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use claude_wire::body::{
-    Body, BodyLayer, BoxError, BufferError, ConvertBody, DEFAULT_BUFFER_CAP, IntoBody, IntoBodyLayer, More,
-    Pace, Replayed, ResponseFuture, StreamedBody, Watch, Watched, WatchedEnd,
+    Body, BodyLayer, BoxError, BufferError, ConvertBody, DEFAULT_BUFFER_CAP, FailingLate, IntoBody,
+    IntoBodyLayer, More, Pace, Replayed, ResponseFuture, StreamedBody, Watch, Watched, WatchedEnd,
 };
 use claude_wire::call::Attempt;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -346,6 +346,7 @@ fn debug_shows_no_content() {
         format!("{:?}", finish(Body::buffered(secret(), 3)).unwrap_err()),
         format!("{:?}", finish(Body::buffered(stream(), 100)).unwrap()),
         format!("{:?}", More::Data(Bytes::from_static(b"secret"))),
+        format!("{:?}", FailingLate::new(secret())),
         format!("{:?}", Watched::new(secret(), Probe::default())),
         format!("{:?}", BodyLayer::new().layer(Mutex::new(()))),
         format!("{:?}", IntoBodyLayer::<Full<Bytes>>::new()),
@@ -372,6 +373,7 @@ fn everything_travels() {
     check::<BodyLayer>();
     check::<ConvertBody<()>>();
     check::<WatchedEnd>();
+    check::<FailingLate<Body>>();
     check::<Pace>();
     check::<Watched<Body, Probe>>();
     check::<ResponseFuture<std::future::Ready<()>>>();
@@ -1033,6 +1035,55 @@ fn a_watch_of_ends_only() {
     let body = Watched::new(Script::new([data("ab"), Step::Trailers]), Ends(Arc::clone(&ends)));
     assert_eq!(drain(body), Whole { trailers: Some(trailers()), ..whole("ab") });
     assert_eq!(*ends.lock().unwrap(), [WatchedEnd::Complete]);
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// A failure that comes late
+
+#[test]
+fn a_failure_comes_one_poll_later() {
+    let script = Script::new([data("ab"), Step::Fail]).knowing_end().knowing_length();
+    let polls = Arc::clone(&script.polls);
+    let mut body = task::spawn(FailingLate::new(script));
+    assert_eq!((hint(&*body), body.is_end_stream()), ((2, Some(2)), false));
+    let frame = assert_ready!(body.enter(|cx, body| body.poll_frame(cx))).unwrap().unwrap();
+    assert_eq!(frame.into_data().unwrap(), "ab");
+
+    assert_pending!(body.enter(|cx, body| body.poll_frame(cx)));
+    assert!(body.is_woken());
+    // The script is at its end, but its failure has not been told.
+    assert_eq!((hint(&*body), body.is_end_stream()), ((0, Some(0)), false));
+    assert_eq!(format!("{:?}", *body), "FailingLate { fails: true, .. }");
+    assert_eq!(assert_ready!(body.enter(|cx, body| body.poll_frame(cx))).unwrap().unwrap_err(), Broken);
+    assert_eq!(polls.load(Ordering::Relaxed), 2);
+
+    assert!(body.is_end_stream());
+    assert!(assert_ready!(body.enter(|cx, body| body.poll_frame(cx))).is_none());
+}
+
+proptest! {
+    /// Frame by frame and poll by poll, but for one poll before the failure.
+    #[test]
+    fn what_does_not_fail_is_passed_on_as_it_comes((script, end) in script(), polls in 0_usize..16) {
+        let mut bare = script.clone();
+        let mut bare = Pin::new(&mut bare);
+        let mut late = FailingLate::new(script.clone());
+        let mut late = Pin::new(&mut late);
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..polls {
+            prop_assert_eq!(hint(&*late), hint(&*bare));
+            prop_assert_eq!(late.is_end_stream(), bare.is_end_stream());
+            let expected = bare.as_mut().poll_frame(&mut cx);
+            if matches!(expected, Poll::Ready(Some(Err(_)))) {
+                prop_assert_eq!(end, End::Fail);
+                prop_assert!(late.as_mut().poll_frame(&mut cx).is_pending());
+                prop_assert!(!late.is_end_stream());
+            }
+            let seen = late.as_mut().poll_frame(&mut cx);
+            prop_assert_eq!(format!("{seen:?}"), format!("{expected:?}"));
+        }
+        prop_assert_eq!(drain(FailingLate::new(script.clone())), drain(script));
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ fn names() -> Vec<&'static str> {
         body::BodyLayer,
         body::BufferError,
         body::ConvertBody<Inner>,
+        body::FailingLate<Full<Bytes>>,
         body::IntoBody<Inner, Untouchable>,
         body::IntoBodyLayer<Untouchable>,
         body::More,

@@ -6,6 +6,7 @@
 
 mod buffered;
 mod convert;
+mod failing_late;
 mod into_layer;
 mod layer;
 mod replayed;
@@ -22,6 +23,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 pub use buffered::{BufferError, DEFAULT_BUFFER_CAP};
 pub use convert::StreamedBody;
+pub use failing_late::FailingLate;
 pub use into_layer::{IntoBody, IntoBodyLayer, ResponseFuture};
 pub use layer::{BodyLayer, ConvertBody};
 pub use replayed::{More, Replayed};
