@@ -6,10 +6,11 @@ use std::time::SystemTime;
 use claude_wire::call::{Attempt, Call, CallId, Clock};
 use claude_wire::facts::{Endpoint, RequestFacts, facts};
 use claude_wire::headers::names;
+use claude_wire::shown::name;
 use claude_wire::{Body, BoxError};
 use http::{HeaderMap, HeaderValue, Method, Request};
 
-use crate::classify::{Classification, name};
+use crate::classify::Classification;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::layer::Settings;

@@ -10,7 +10,6 @@
 //! Never by a message, with one exception: the spend limits that a customer set himself are 400s without a code.
 
 mod response;
-mod text;
 mod transport;
 
 use std::fmt;
@@ -19,7 +18,6 @@ use std::time::Duration;
 use claude_wire::call::Refusal;
 use http::StatusCode;
 
-pub(crate) use text::name;
 pub(crate) use transport::walk;
 
 use crate::kind::{Blame, ErrorKind};

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use claude_wire::ErrorBody;
 use claude_wire::headers;
+use claude_wire::shown::name;
 use http::header::DATE;
 use http::{HeaderMap, StatusCode};
 
-use super::text::boxed;
 use super::{Classification, Retry};
 use crate::kind::{Blame, ErrorKind};
 
@@ -84,6 +84,11 @@ impl Classification {
             },
         }
     }
+}
+
+/// A word from outside, if it looks like a name.
+fn boxed(text: Option<&str>) -> Option<Box<str>> {
+    text.and_then(name).map(Into::into)
 }
 
 /// The response's own clock: a date against it needs no clock of ours, and is right where ours is not.
