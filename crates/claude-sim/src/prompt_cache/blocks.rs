@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
@@ -30,25 +29,31 @@ pub(super) struct Block {
 }
 
 impl Block {
-    fn new() -> Self {
+    fn new(digests: bool) -> Self {
         Self {
             message: None,
             index: None,
             kind: String::new(),
-            tally: Tally::new(),
+            tally: Tally::new(digests),
             is_empty_text: false,
             cache_control: None,
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(BodyVisitor)
+impl Body {
+    /// Digests are what takes its time.
+    pub(super) fn read(body: &[u8], digests: bool) -> serde_json::Result<Self> {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let body = json.deserialize_map(BodyVisitor { digests })?;
+        json.end()?;
+        Ok(body)
     }
 }
 
-struct BodyVisitor;
+struct BodyVisitor {
+    digests: bool,
+}
 
 impl<'de> Visitor<'de> for BodyVisitor {
     type Value = Body;
@@ -58,15 +63,16 @@ impl<'de> Visitor<'de> for BodyVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Body, A::Error> {
+        let digests = self.digests;
         let mut body = Body::default();
         while let Some(name) = fields.next_key::<String>()? {
             match name.as_str() {
-                "tools" => body.tools = fields.next_value::<Blocks>()?.0,
-                "system" => body.system = fields.next_value::<Blocks>()?.0,
-                "messages" => body.messages = fields.next_value::<Messages>()?.0,
+                "tools" => body.tools = fields.next_value_seed(Blocks { digests })?,
+                "system" => body.system = fields.next_value_seed(Blocks { digests })?,
+                "messages" => body.messages = fields.next_value_seed(Messages { digests })?,
                 "cache_control" => body.cache_control = given(fields.next_value()?),
                 "tool_choice" | "thinking" | "output_config" => {
-                    let mut tally = Tally::new();
+                    let mut tally = Tally::new(digests);
                     field(&mut tally, &name, &mut fields)?;
                     // Their order in the body says nothing.
                     body.settings ^= tally.digest.finish();
@@ -79,17 +85,20 @@ impl<'de> Visitor<'de> for BodyVisitor {
 }
 
 /// A text, or a list of blocks.
-struct Blocks(Vec<Block>);
+#[derive(Clone, Copy)]
+struct Blocks {
+    digests: bool,
+}
 
-impl<'de> Deserialize<'de> for Blocks {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BlocksVisitor).map(Self)
+impl<'de> DeserializeSeed<'de> for Blocks {
+    type Value = Vec<Block>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct BlocksVisitor;
-
-impl<'de> Visitor<'de> for BlocksVisitor {
+impl<'de> Visitor<'de> for Blocks {
     type Value = Vec<Block>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,7 +106,7 @@ impl<'de> Visitor<'de> for BlocksVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        let mut block = Block::new();
+        let mut block = Block::new(self.digests);
         block.kind = "text".to_owned();
         block.is_empty_text = text.is_empty();
         block.tally.text(text);
@@ -110,7 +119,7 @@ impl<'de> Visitor<'de> for BlocksVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let mut blocks = Vec::new();
-        while let Some(mut block) = items.next_element_seed(BlockSeed)? {
+        while let Some(mut block) = items.next_element_seed(OneBlock { digests: self.digests })? {
             block.index = Some(blocks.len());
             blocks.push(block);
         }
@@ -118,9 +127,11 @@ impl<'de> Visitor<'de> for BlocksVisitor {
     }
 }
 
-struct BlockSeed;
+struct OneBlock {
+    digests: bool,
+}
 
-impl<'de> DeserializeSeed<'de> for BlockSeed {
+impl<'de> DeserializeSeed<'de> for OneBlock {
     type Value = Block;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Block, D::Error> {
@@ -128,7 +139,7 @@ impl<'de> DeserializeSeed<'de> for BlockSeed {
     }
 }
 
-impl<'de> Visitor<'de> for BlockSeed {
+impl<'de> Visitor<'de> for OneBlock {
     type Value = Block;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,7 +147,7 @@ impl<'de> Visitor<'de> for BlockSeed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Block, A::Error> {
-        let mut block = Block::new();
+        let mut block = Block::new(self.digests);
         while let Some(name) = fields.next_key::<String>()? {
             match name.as_str() {
                 "cache_control" => block.cache_control = given(fields.next_value()?),
@@ -159,17 +170,19 @@ impl<'de> Visitor<'de> for BlockSeed {
 }
 
 /// The blocks of all messages.
-struct Messages(Vec<Block>);
+struct Messages {
+    digests: bool,
+}
 
-impl<'de> Deserialize<'de> for Messages {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(MessagesVisitor).map(Self)
+impl<'de> DeserializeSeed<'de> for Messages {
+    type Value = Vec<Block>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
     }
 }
 
-struct MessagesVisitor;
-
-impl<'de> Visitor<'de> for MessagesVisitor {
+impl<'de> Visitor<'de> for Messages {
     type Value = Vec<Block>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,7 +192,8 @@ impl<'de> Visitor<'de> for MessagesVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut messages: A) -> Result<Self::Value, A::Error> {
         let mut all = Vec::new();
         let mut index = 0;
-        while let Some(Message { head, mut blocks }) = messages.next_element()? {
+        let one = OneMessage { digests: self.digests };
+        while let Some(Message { head, mut blocks }) = messages.next_element_seed(one)? {
             // A message begins with its role, which goes with its first block.
             if let Some(first) = blocks.first_mut() {
                 first.tally.bytes += head.bytes;
@@ -201,15 +215,20 @@ struct Message {
     blocks: Vec<Block>,
 }
 
-impl<'de> Deserialize<'de> for Message {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MessageVisitor)
+#[derive(Clone, Copy)]
+struct OneMessage {
+    digests: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for OneMessage {
+    type Value = Message;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Message, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct MessageVisitor;
-
-impl<'de> Visitor<'de> for MessageVisitor {
+impl<'de> Visitor<'de> for OneMessage {
     type Value = Message;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,11 +236,11 @@ impl<'de> Visitor<'de> for MessageVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Message, A::Error> {
-        let mut message = Message { head: Tally::new(), blocks: Vec::new() };
+        let mut message = Message { head: Tally::new(self.digests), blocks: Vec::new() };
         while let Some(name) = fields.next_key::<String>()? {
             message.head.text(&name);
             if name == "content" {
-                message.blocks = fields.next_value::<Blocks>()?.0;
+                message.blocks = fields.next_value_seed(Blocks { digests: self.digests })?;
             } else {
                 fields.next_value_seed(Digester(&mut message.head))?;
             }

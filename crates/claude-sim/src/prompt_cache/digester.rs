@@ -10,6 +10,8 @@ use crate::digest::Digest;
 #[derive(Clone, Copy)]
 pub(super) struct Tally {
     pub(super) digest: Digest,
+    /// Whether a digest is taken at all: without breakpoints, nobody asks for one.
+    pub(super) digests: bool,
     /// Of texts and names; numbers and the like count as one.
     pub(super) bytes: u64,
     /// Images and documents that came as base64. Their bytes do not count.
@@ -21,19 +23,24 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) const fn new() -> Self {
-        Self { digest: Digest::new(), bytes: 0, media: 0, images: false, cites: false }
+    pub(super) const fn new(digests: bool) -> Self {
+        Self { digest: Digest::new(), digests, bytes: 0, media: 0, images: false, cites: false }
     }
 
     pub(super) fn text(&mut self, text: &str) {
-        self.digest.bytes(b"s");
-        self.digest.text(text);
+        if self.digests {
+            self.digest.bytes(b"s");
+            self.digest.number(text.len() as u64);
+            self.digest.many(text.as_bytes());
+        }
         self.bytes += text.len() as u64;
     }
 
     fn scalar(&mut self, tag: u8, bits: u64) {
-        self.digest.bytes(&[tag]);
-        self.digest.number(bits);
+        if self.digests {
+            self.digest.bytes(&[tag]);
+            self.digest.number(bits);
+        }
         self.bytes += 1;
     }
 }

@@ -51,8 +51,14 @@ enum Run {
 impl Prompt {
     /// The prompt of a body that has been looked through already.
     pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
-        let body: Body =
-            serde_json::from_slice(body).map_err(|error| ApiError::invalid(error.to_string()))?;
+        let may_be_cached = str::from_utf8(body).is_ok_and(|body| body.contains("cache_control"));
+        let prompt = Self::read_with(body, may_be_cached)?;
+        // The name may have been written with escapes.
+        if !may_be_cached && prompt.has_breakpoints() { Self::read_with(body, true) } else { Ok(prompt) }
+    }
+
+    fn read_with(body: &[u8], digests: bool) -> Result<Self, ApiError> {
+        let body = Body::read(body, digests).map_err(|error| ApiError::invalid(error.to_string()))?;
         let Body { tools, system, messages, cache_control, settings } = body;
         let sections = [("tools", &tools), ("system", &system), ("messages", &messages)];
         let placed: Vec<_> = sections
@@ -74,7 +80,7 @@ impl Prompt {
     /// What the cache does for it now.
     pub(crate) fn plan(&self, scope: &Scope<'_>, cache: &PromptCache, now: Duration) -> Plan {
         let mut plan = Plan::without_cache(self.tokens());
-        if self.breakpoints.iter().all(Option::is_none) {
+        if !self.has_breakpoints() {
             return plan;
         }
         let positions = self.positions(scope);
@@ -102,6 +108,10 @@ impl Prompt {
         }
         plan.input.input -= done;
         plan
+    }
+
+    fn has_breakpoints(&self) -> bool {
+        self.breakpoints.iter().any(Option::is_some)
     }
 
     fn blocks(&self) -> impl Iterator<Item = &Block> {
@@ -206,5 +216,27 @@ mod tests {
         let found = prompt.plan(&scope, &cache, now);
         assert_eq!(found.input.cache_read, plans[0].input.cache_write_5m);
         assert_eq!(found.uncached(), plans[0].input.input);
+    }
+
+    #[test]
+    fn digests_are_taken_only_for_breakpoints() {
+        let text = "x".repeat(7_000);
+        let read = |system: &str| {
+            let messages = r#"[{"role":"user","content":"Hello"}]"#;
+            Prompt::read(format!(r#"{{"system":[{system}],"messages":{messages}}}"#).as_bytes()).unwrap()
+        };
+        let plain = read(&format!(r#"{{"type":"text","text":"{text}"}}"#));
+        assert!(plain.blocks().count() == 2 && plain.blocks().all(|block| !block.tally.digests));
+        let scope =
+            Scope { organization: "o", workspace: "w", model: "m", speed: "standard", min_tokens: 512 };
+        let mut written = Vec::new();
+        for name in ["cache_control", r"cache\u005fcontrol"] {
+            let marked =
+                read(&format!(r#"{{"type":"text","text":"{text}","{name}":{{"type":"ephemeral"}}}}"#));
+            assert!(marked.blocks().all(|block| block.tally.digests));
+            assert_eq!(marked.tokens(), plain.tokens());
+            written.push(marked.plan(&scope, &PromptCache::default(), Duration::ZERO).writes);
+        }
+        assert!(written[0].len() == 1 && written[0] == written[1]);
     }
 }

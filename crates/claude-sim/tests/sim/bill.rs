@@ -149,8 +149,9 @@ async fn a_stream_that_is_dropped_is_billed_for_what_it_carried() {
     }
 }
 
-/// What is billed of as many tokens as 3,000 bytes make, of which ten are written in a second after the first two seconds, if the caller
-/// leaves after so many milliseconds; and how the next request is answered, where 100 tokens may be written in a minute.
+/// What is billed of 3,000 bytes of text, written at ten tokens a second after the first two seconds, if the caller
+/// leaves after so many milliseconds; and how the next request is answered, where 100 tokens may be written in a
+/// minute.
 async fn left_after(millis: u64, seed: u64, fields: &Value, fault: Fault) -> (TokenCounts, u16) {
     let pace = Pace::instant()
         .with_first_token(Duration::from_secs(2))
