@@ -31,6 +31,8 @@ pub(crate) struct EventPlan {
     timetable: Timetable,
     gzip: Option<GzipStream>,
     noise: Rng,
+    /// Made to see whether more content comes.
+    ahead: VecDeque<(Event, Usage)>,
     /// What must pass before what is held.
     pauses: VecDeque<Stall>,
     held: Option<Held>,
@@ -45,6 +47,8 @@ pub(crate) struct EventPlan {
 /// What comes when its time has come.
 enum Held {
     Event(Event, Usage),
+    /// An event with half of its JSON, and what the whole message uses.
+    Cut(Event, Usage),
     Error(Vec<u8>),
     Break,
 }
@@ -66,12 +70,23 @@ impl EventPlan {
             timetable: Timetable::new(pace),
             gzip,
             noise,
+            ahead: VecDeque::new(),
             pauses: VecDeque::new(),
             held: None,
             steps: VecDeque::new(),
             out: 0,
             content_out: 0,
             ended: false,
+        }
+    }
+
+    /// No pings come while it stalls or is written.
+    pub(crate) fn stop_pings(&mut self) {
+        self.pings = None;
+        let Fault { stall_first_event, stall_between_events, .. } = &mut self.fault;
+        let between = stall_between_events.as_mut().map(|(_, stall)| stall);
+        for stall in stall_first_event.as_mut().into_iter().chain(between) {
+            stall.pings = None;
         }
     }
 
@@ -97,27 +112,79 @@ impl EventPlan {
         let held = match &self.fault.end {
             Some(End::ResetAfterHeaders) => Held::Break,
             Some(End::Error(error)) if self.is_due(error) => self.error(error),
-            end => match (self.events.next(), end) {
-                (None, _) => return self.end(),
-                // There is less content than the error was to come after.
-                (Some(event), Some(End::Error(error))) if event.part == Part::MessageStop => {
-                    self.error(error)
-                }
-                (Some(event), _) => Held::Event(event, self.events.usage_so_far()),
+            _ => match self.next_event() {
+                None => return self.end(),
+                Some((event, usage)) => self.held(event, usage),
             },
         };
-        if let Held::Event(event, usage) = &held {
+        if let Held::Event(event, usage) | Held::Cut(event, usage) = &held {
             let length = self.timetable.wait_for(event.part, usage.output());
             if !length.is_zero() {
                 self.pauses.push_back(Stall { length, pings: self.pings });
             }
         }
         self.pauses.extend(self.fault.stall_first_event.filter(|_| self.out == 0));
-        let is_last = self.events.is_done();
+        let is_last = self.is_over() || matches!(held, Held::Cut(..));
         let between = self.fault.stall_between_events;
         let due = between.filter(|&(after, _)| self.out == after || (self.out < after && is_last));
         self.pauses.extend(due.map(|(_, stall)| stall));
         self.held = Some(held);
+    }
+
+    /// The next event, and what has been used when it is out.
+    fn next_event(&mut self) -> Option<(Event, Usage)> {
+        self.ahead.pop_front().or_else(|| self.make())
+    }
+
+    fn make(&mut self) -> Option<(Event, Usage)> {
+        self.events.next().map(|event| (event, self.events.usage_so_far()))
+    }
+
+    /// Whether all events have been asked for.
+    fn is_over(&self) -> bool {
+        self.ahead.is_empty() && self.events.is_done()
+    }
+
+    /// The event, or what comes in its place.
+    fn held(&mut self, event: Event, usage: Usage) -> Held {
+        let cut_at = match &self.fault.end {
+            // There is less content than the error was to come after.
+            Some(End::Error(error)) if event.part == Part::MessageStop => return self.error(error),
+            Some(End::TruncatedJson(n)) => Some(*n),
+            _ => None,
+        };
+        match cut_at {
+            Some(n) if self.is_cut(&event, n) => Held::Cut(event, self.events.whole_usage().clone()),
+            _ => Held::Event(event, usage),
+        }
+    }
+
+    /// Whether this event is the n-th, or the last one with content.
+    fn is_cut(&mut self, event: &Event, n: Option<u32>) -> bool {
+        match (n, event.part) {
+            (Some(n), _) => self.out + 1 >= n || self.is_over(),
+            (None, Part::Delta) => !self.has_ahead(|part| part == Part::Delta),
+            (None, Part::MessageDelta) if self.content_out == 0 => {
+                !self.has_ahead(|part| matches!(part, Part::Delta | Part::MessageDelta))
+            }
+            (None, _) => false,
+        }
+    }
+
+    /// Whether such an event is still to come. No more are made than it takes to know it: those between two
+    /// pieces of content, which are few.
+    fn has_ahead(&mut self, is_wanted: impl Fn(Part) -> bool) -> bool {
+        if self.ahead.iter().any(|(event, _)| is_wanted(event.part)) {
+            return true;
+        }
+        while let Some(made) = self.make() {
+            let found = is_wanted(made.0.part);
+            self.ahead.push_back(made);
+            if found {
+                return true;
+            }
+        }
+        false
     }
 
     fn is_due(&self, error: &ErrorEvent) -> bool {
@@ -160,6 +227,10 @@ impl EventPlan {
         }
         match held {
             Held::Event(event, usage) => self.release_event(event, usage),
+            Held::Cut(event, usage) => {
+                self.push(with_half_its_json(event.bytes), Effect::Used(Box::new(usage)));
+                self.end();
+            }
             Held::Error(event) => {
                 self.push(event, Effect::Failed);
                 self.end();
@@ -169,18 +240,13 @@ impl EventPlan {
     }
 
     fn release_event(&mut self, event: Event, usage: Usage) {
-        let is_last = self.events.is_done();
+        let is_last = self.is_over();
         match self.fault.end {
             Some(End::ResetMidEvent(n)) if self.out + 1 >= n || is_last => {
                 self.push(&event.bytes[..event.bytes.len() / 2], Effect::None);
                 return self.break_off();
             }
             Some(End::NoMessageStop) if is_last => return self.end(),
-            Some(End::TruncatedJson) if is_last => {
-                let brace = event.bytes.iter().position(|&byte| byte == b'{').unwrap_or_default();
-                self.push(&event.bytes[..brace.midpoint(event.bytes.len())], Effect::Used(Box::new(usage)));
-                return self.end();
-            }
             _ => {}
         }
         self.push(event.bytes, Effect::Used(Box::new(usage)));
@@ -219,6 +285,18 @@ impl EventPlan {
         self.ended = true;
         self.steps.push_back(Step::Break);
     }
+}
+
+/// The event with half of its data, cut between two characters, so that it is its JSON that cannot be read.
+fn with_half_its_json(mut event: Vec<u8>) -> Vec<u8> {
+    let brace = event.iter().position(|&byte| byte == b'{').unwrap_or_default();
+    let mut end = brace.midpoint(event.len());
+    while event.get(end).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {
+        end -= 1;
+    }
+    event.truncate(end);
+    event.extend_from_slice(b"\n\n");
+    event
 }
 
 fn with_line_ends(bytes: &[u8], line_end: &[u8]) -> Vec<u8> {

@@ -51,7 +51,7 @@ impl Plan {
     /// The body of a whole answer.
     pub(crate) fn whole(mut body: Bytes, fault: &Fault, coding: Coding) -> Measured {
         match fault.end {
-            Some(End::TruncatedJson) => body.truncate(body.len() / 2),
+            Some(End::TruncatedJson(_)) => body.truncate(body.len() / 2),
             Some(End::NoMessageStop) => body.truncate(body.len().saturating_sub(1)),
             _ => {}
         }
@@ -102,8 +102,12 @@ impl Plan {
     }
 
     /// Makes all steps at once, and a declared length that is off by so many bytes; with the bytes that come after
-    /// that length, if there are any. The plan must have an end.
+    /// that length, if there are any. The plan must have an end. There are no pings while it stalls, or a long stall
+    /// would be any number of steps.
     pub(crate) fn with_wrong_length(mut self, declared: Option<u64>, off: i64) -> (Measured, Bytes) {
+        if let Self::Events(events) = &mut self {
+            events.stop_pings();
+        }
         let steps: VecDeque<Step> = std::iter::from_fn(|| self.next()).collect();
         let mut all = BytesMut::new();
         for step in &steps {

@@ -20,7 +20,7 @@ use super::error_answer::ErrorAnswer;
 /// | `stall-first-event=30s` | the first byte comes later | `message_start` comes later |
 /// | `stall-between-events=30s after=3` | it stalls after half of its bytes | it stalls after three events |
 /// | `error-event=overloaded_error` | the error of the status that goes with the type | an `error` event, and the end |
-/// | `truncated-json` | half of its JSON, with the right length | its last event is cut |
+/// | `truncated-json`, `truncated-json=3` | half of its JSON, with the right length | half of the JSON of its last event with content, or of the third, and the end |
 /// | `no-message-stop` | its last byte is missing | its last event is missing |
 /// | `wrong-length=-5` | `content-length` is wrong | it has a `content-length`, which is wrong |
 /// | `drip=16/100ms` | 16 bytes every 100 ms | the same |
@@ -83,7 +83,8 @@ pub(crate) enum End {
     ResetAfterHeaders,
     ResetMidEvent(u32),
     Error(ErrorEvent),
-    TruncatedJson,
+    /// In the event of this number, from 1; `None` is the last one with content.
+    TruncatedJson(Option<u32>),
     NoMessageStop,
 }
 
@@ -169,7 +170,7 @@ impl Fault {
     }
 
     /// Pings come so often while a stream stalls; never more than one a millisecond. There are none before the
-    /// head, and none in a whole answer.
+    /// head, none in a whole answer, and none with a [wrong length](Self::wrong_length).
     #[must_use]
     pub fn with_pings(mut self, every: Duration) -> Self {
         let stalls =
@@ -224,11 +225,18 @@ impl Fault {
         self
     }
 
-    /// The body ends, in good order, inside its JSON: a whole answer after half of its bytes, a stream inside the
-    /// data of its last event.
+    /// The JSON breaks off, and the body ends in good order: a whole answer after half of its bytes, a stream with
+    /// its last `content_block_delta`, which has half of its data and its empty line. A message without content is
+    /// cut in its `message_delta`.
     #[must_use]
     pub fn truncated_json() -> Self {
-        Self::ending(End::TruncatedJson)
+        Self::ending(End::TruncatedJson(None))
+    }
+
+    /// The JSON breaks off in the n-th event of a stream, counted from 1, or in the last one if there are fewer.
+    #[must_use]
+    pub fn truncated_json_in_event(n: u32) -> Self {
+        Self::ending(End::TruncatedJson(Some(n)))
     }
 
     /// A stream ends, in good order, without its last event. A whole answer lacks its last byte.
@@ -237,7 +245,8 @@ impl Fault {
         Self::ending(End::NoMessageStop)
     }
 
-    /// The head has a `content-length` that is so many bytes too large or, if negative, too small.
+    /// The head has a `content-length` that is so many bytes too large or, if negative, too small. All of the body
+    /// is made beforehand, to know its length, and without the pings of stalls and paces.
     #[must_use]
     pub fn wrong_length(off: i64) -> Self {
         Self { wrong_length: Some(off), ..Self::default() }

@@ -57,7 +57,7 @@ fn part(words: &[Word]) -> Result<Fault, ParseFaultError> {
     Ok(fault)
 }
 
-/// Whether it is a name that takes no value.
+/// Whether it is a name that never takes a value.
 fn is_preset(word: &Word) -> bool {
     !matches!(
         word.name.as_str(),
@@ -65,6 +65,7 @@ fn is_preset(word: &Word) -> bool {
             | "rate-limited"
             | "ramp-limit"
             | "reset-mid-event"
+            | "truncated-json"
             | "stall-headers"
             | "stall-first-event"
             | "stall-between-events"
@@ -99,7 +100,8 @@ fn named(word: &Word) -> Result<Fault, ParseFaultError> {
         "stall-first-event" => Fault::stall_first_event(word.duration()?),
         "stall-between-events" => Fault::stall_between_events(1, word.duration()?),
         "error-event" => Fault::error_event(word.text()?),
-        "truncated-json" => Fault::truncated_json(),
+        "truncated-json" if word.alone().is_ok() => Fault::truncated_json(),
+        "truncated-json" => Fault::truncated_json_in_event(word.number()?),
         "no-message-stop" => Fault::no_message_stop(),
         "wrong-length" => Fault::wrong_length(word.number()?),
         "drip" => {
@@ -230,7 +232,8 @@ impl fmt::Display for Fault {
             Some(End::ResetAfterHeaders) => parts.push("reset-after-headers".into()),
             Some(End::ResetMidEvent(n)) => parts.push(format!("reset-mid-event={n}")),
             Some(End::Error(event)) => parts.push(event.to_string()),
-            Some(End::TruncatedJson) => parts.push("truncated-json".into()),
+            Some(End::TruncatedJson(None)) => parts.push("truncated-json".into()),
+            Some(End::TruncatedJson(Some(n))) => parts.push(format!("truncated-json={n}")),
             Some(End::NoMessageStop) => parts.push("no-message-stop".into()),
             None => {}
         }

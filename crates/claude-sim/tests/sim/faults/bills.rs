@@ -82,6 +82,8 @@ async fn what_is_only_damaged_is_billed_in_full() {
         let whole = billed(Fault::none(), streamed, true, true).await;
         for fault in [
             Fault::truncated_json(),
+            Fault::truncated_json_in_event(1),
+            Fault::truncated_json_in_event(5),
             Fault::no_message_stop(),
             Fault::wrong_length(3),
             Fault::wrong_length(-3),

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use claude_sim::{Fault, LineEnds, Reply, Simulator};
+use claude_sim::{Block, Fault, LineEnds, Pace, Reply, Simulator};
 use flate2::read::GzDecoder;
 use futures_util::FutureExt;
 use http_body::Body;
@@ -121,13 +121,49 @@ async fn json_that_breaks_off() {
 
     let right = right_events().await;
     let (last, before) = right.split_last().unwrap();
-    let answer = send(&failing(Fault::truncated_json()), stream()).await;
-    let cut = answer.body.strip_prefix(before.concat().as_slice()).unwrap();
-    assert!(last.starts_with(cut));
-    let data = cut.strip_prefix(b"event: message_stop\ndata: ").unwrap();
-    serde_json::from_slice::<Value>(data).unwrap_err();
+    let last_content = right.iter().rposition(|event| event.starts_with(b"event: content_block_delta\n"));
+    let last_content = last_content.unwrap() + 1;
+    assert!((4..before.len()).contains(&last_content));
+    for (fault, n) in [
+        ("truncated-json", last_content),
+        ("truncated-json=0", 1),
+        ("truncated-json=1", 1),
+        ("truncated-json=3", 3),
+        ("truncated-json=9999", right.len()),
+    ] {
+        let answer = send(&failing(fault.parse().unwrap()), stream()).await;
+        let cut = answer.body.strip_prefix(right[..n - 1].concat().as_slice()).unwrap();
+        let cut = cut.strip_suffix(b"\n\n").unwrap();
+        assert!(right[n - 1].starts_with(cut), "{fault}");
+        let data = cut.split(|&byte| byte == b'\n').nth(1).unwrap().strip_prefix(b"data: {").unwrap();
+        assert!(!data.is_empty());
+        serde_json::from_slice::<Value>(&[b"{", data].concat()).unwrap_err();
+    }
+    assert!(last.starts_with(b"event: message_stop\n"));
     let answer = send(&failing(Fault::no_message_stop()), stream()).await;
     assert_eq!(answer.body, before.concat());
+}
+
+#[tokio::test]
+async fn json_breaks_off_between_characters_in_the_last_content_there_is() {
+    for (text, name) in
+        [("", "message_delta"), ("é", "content_block_delta"), (&"世界".repeat(500), "content_block_delta")]
+    {
+        let simulator = failing(Fault::truncated_json());
+        let blocks = [Block::text(text), Block::text(text)];
+        simulator.script([Reply::of(blocks.into_iter().filter(|_| !text.is_empty()))]);
+        let answer = send(&simulator, stream()).await;
+        let text = std::str::from_utf8(&answer.body).unwrap();
+        let events: Vec<_> = text.strip_suffix("\n\n").unwrap().split("\n\n").collect();
+        let (last, before) = events.split_last().unwrap();
+        let (event, data) = last.split_once('\n').unwrap();
+        assert_eq!(event, format!("event: {name}"));
+        serde_json::from_str::<Value>(data.strip_prefix("data: ").unwrap()).unwrap_err();
+        assert_eq!(before.iter().any(|event| event.contains("\"index\":1")), name == "content_block_delta");
+        for event in before {
+            serde_json::from_str::<Value>(event.split_once("data: ").unwrap().1).unwrap();
+        }
+    }
 }
 
 #[tokio::test]
@@ -144,6 +180,24 @@ async fn a_length_that_is_wrong() {
         let answer = send(&failing(Fault::wrong_length(0)), request).await;
         assert_eq!(answer.body, whole);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_length_leaves_no_room_for_pings() {
+    let right = right_events().await.concat();
+    for stall in ["stall-first-event=1000s pings=1ms", "stall-between-events=1000s after=3 pings=1ms"] {
+        let fault = format!("{stall}, wrong-length=1").parse().unwrap();
+        let response = failing(fault).oneshot(stream()).await.unwrap();
+        assert_eq!(response.headers()["content-length"], (right.len() + 1).to_string());
+        let start = tokio::time::Instant::now();
+        assert_eq!(Answer::read(response).await.body, right);
+        assert_eq!(start.elapsed(), Duration::from_secs(1000));
+    }
+    let pace =
+        Pace::instant().with_first_token(Duration::from_secs(1000)).with_pings(Duration::from_millis(1));
+    let simulator = Simulator::builder().with_pace(pace).build();
+    let request = with_header(stream(), "x-sim-fault", "wrong-length=1");
+    assert_eq!(send(&simulator, request).await.body, right);
 }
 
 #[tokio::test]
@@ -269,7 +323,7 @@ async fn gzip_of_a_stream_that_is_cut() {
     // What ends in good order ends its coding too.
     for (fault, length) in [
         (Fault::no_message_stop(), right.len() - 1),
-        (Fault::truncated_json(), right.len() - 1),
+        (Fault::truncated_json_in_event(5), 4),
         (Fault::error_event("api_error"), 1),
     ] {
         let (bytes, error) = joined(&watch(&failing(fault), accepting()).await);

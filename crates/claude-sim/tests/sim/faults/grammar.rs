@@ -69,6 +69,7 @@ fn part(rng: &mut Rng) -> Fault {
         10 => Fault::stall_between_events(rng.u32(..), duration(rng)).with_pings(duration(rng)),
         11 => Fault::error_event(text(rng)).after_content_events(rng.u32(..3)),
         12 => Fault::error_event("api_error").at_the_start().without_request_id(),
+        13 if rng.bool() => Fault::truncated_json_in_event(rng.u32(..)),
         13 => Fault::truncated_json(),
         14 => Fault::no_message_stop(),
         15 => Fault::wrong_length(rng.i64(..)),
