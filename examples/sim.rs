@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use clap::{Parser, ValueEnum};
-use claude_sim::{DEFAULT_KEY, Fault, Limits, Pace, Simulator};
+use claude_sim::{DEFAULT_KEY, Fault, FaultMix, Limits, Pace, Simulator};
 
 const REQUEST: &str = r#"{"model":"claude-opus-5-5","max_tokens":256,"stream":true,"messages":[{"role":"user","content":"Hello"}]}"#;
 
@@ -78,14 +78,14 @@ fn simulator(args: &Args) -> Result<Simulator, Box<dyn Error>> {
     }
     #[expect(clippy::disallowed_methods, reason = "an application reads the wall clock at its edge")]
     let now = SystemTime::now();
-    let mut builder = Simulator::builder()
+    let mix = FaultMix::new();
+    let chance = args.fault.iter().try_fold(mix, |mix, chance| mix.with(chance.fault.clone(), chance.probability))?;
+    let builder = Simulator::builder()
         .with_seed(args.seed)
         .with_date(now)
         .with_limits(args.limits.limits())
-        .with_pace(pace);
-    for Chance { probability, fault } in &args.fault {
-        builder = builder.with_fault_probability(fault.clone(), *probability)?;
-    }
+        .with_pace(pace)
+        .with_chance(chance);
     Ok(builder.build())
 }
 

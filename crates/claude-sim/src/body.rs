@@ -28,7 +28,7 @@ use crate::plan::{Effect, Plan, Step};
 ///
 /// # Cancel safety
 ///
-/// Dropping it, while it waits too, ends the request, which is billed for what was written until then.
+/// Dropping it, while it waits too, ends the request, which is billed for what this had given until then.
 pub struct SimBody {
     plan: Plan,
     /// A step that was to come before what is ready is out.

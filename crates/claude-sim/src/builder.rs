@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use crate::auth::Key;
-use crate::faults::{Fault, FaultMix, InvalidProbability};
+use crate::faults::FaultMix;
 use crate::limits::{Hidden, Limits};
 use crate::log::{DEFAULT_LOG_BODY_BYTES, DEFAULT_LOG_ENTRIES};
 use crate::messages::Reply;
@@ -132,7 +132,9 @@ impl Builder {
         self
     }
 
-    /// The limits of every organisation that has none of its own; [`Limits::none`] if nothing is said.
+    /// The limits of every organisation that has none of its own; [`Limits::none`] if nothing is said. How they are
+    /// enforced is drawn from the seed, and seed 0 draws a harsh way; [`with_hidden`](Self::with_hidden) with
+    /// [`Hidden::plain`] is the mild one.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -193,19 +195,10 @@ impl Builder {
         self
     }
 
-    /// Any request meets this fault with this probability; it may be said of several faults, of which one request
-    /// meets one at most. Seed and number of the request decide.
-    ///
-    /// # Errors
-    ///
-    /// If it is not between 0 and 1, or all of them come to more than 1.
-    pub fn with_fault_probability(
-        mut self,
-        fault: Fault,
-        probability: f64,
-    ) -> Result<Self, InvalidProbability> {
-        self.chance = self.chance.with(fault, probability)?;
-        Ok(self)
+    /// What goes wrong by chance, with requests that carry no `x-sim-fate`. Seed and number of the request decide.
+    pub fn with_chance(mut self, chance: FaultMix) -> Self {
+        self.chance = chance;
+        self
     }
 
     /// How many requests the log holds, and how much of each body;

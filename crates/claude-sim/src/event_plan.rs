@@ -9,11 +9,9 @@ use fastrand::Rng;
 use crate::encoding::GzipStream;
 use crate::errors::ErrorBody;
 use crate::faults::{End, ErrorEvent, Fault, LineEnds, Stall, message_of_type};
-use crate::messages::{Event, EventStream, Part, Usage};
+use crate::messages::{Event, EventStream, PING, Part, Usage};
 use crate::pace::{Pace, Timetable};
 use crate::plan::{Effect, Step};
-
-const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
 
 /// What the API may send some day, and what proxies send to keep a connection alive.
 const NOISES: [&[u8]; 3] = [

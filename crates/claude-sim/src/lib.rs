@@ -2,7 +2,8 @@
 //!
 //! It answers as the API of November 2026 does, close enough that an official SDK or a middleware stack cannot
 //! tell: the same heads, the same error bodies, the same stream grammar with its padding. Nothing is random:
-//! two simulators of the same seed that are fed the same requests answer with the same bytes.
+//! two simulators of the same seed that are fed the same requests, at the same times or with a
+//! [still date](Builder::with_still_date), answer with the same bytes.
 //!
 //! # In process
 //!
@@ -105,8 +106,8 @@
 //!    list of texts or `{"next": 3, "fault": "overloaded"}` is posted. `DELETE` clears it.
 //! 3. The request's fate: all attempts of one call carry the same number as `x-sim-fate`, and the simulator's seed,
 //!    that number and the number of the attempt decide, by [`Builder::with_fates`]. Nothing that happens to other
-//!    calls changes it, and [`Simulator::fate`] and [`Simulator::could_succeed`] tell it beforehand.
-//! 4. Chance: [`Builder::with_fault_probability`].
+//!    calls changes it, and [`Simulator::fate`] and [`Simulator::first_success`] tell it beforehand.
+//! 4. Chance: [`Builder::with_chance`].
 //!
 //! A header that cannot be read is a 400. All requests may fail but those to `/_sim/`. How long things take is said
 //! by a [`Pace`].
@@ -120,7 +121,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 //! let mix = FaultMix::new().with(Fault::overloaded(), 0.4)?.with(Fault::internal().without_json(), 0.2)?;
 //! let simulator = Simulator::builder().with_seed(7).with_fates(mix).build();
-//! let call: u64 = (0..).find(|&call| simulator.could_succeed(call, 3) == Some(2)).expect("there are many");
+//! let call: u64 = (0..).find(|&call| simulator.first_success(call, 3) == Some(2)).expect("there are many");
 //! let request = || {
 //!     http::Request::get("/v1/models")
 //!         .header("x-api-key", DEFAULT_KEY)
@@ -244,6 +245,7 @@ mod frames;
 mod future;
 mod in_flight;
 mod limits;
+mod lock;
 mod log;
 mod messages;
 mod models;
@@ -267,10 +269,10 @@ pub use faults::{
 };
 pub use future::ResponseFuture;
 pub use limits::{Burst, ClassLimits, Hidden, LimitClass, Limits};
-pub use log::{DEFAULT_LOG_BODY_BYTES, DEFAULT_LOG_ENTRIES, REDACTED, SeenRequest};
+pub use log::{DEFAULT_LOG_BODY_BYTES, DEFAULT_LOG_ENTRIES, MAX_LOG_FAULT_BYTES, REDACTED, SeenRequest};
 pub use messages::{Block, Citation, MAX_GENERATED_BYTES, NamedReply, RefusalCategory, Reply, StopReason};
 pub use models::Model;
 pub use pace::Pace;
 pub use receive::MAX_REQUEST_BYTES;
 pub use server::{MAX_CONNECTIONS, SHUTDOWN_GRACE, Server};
-pub use simulator::Simulator;
+pub use simulator::{MAX_SCRIPTED_REPLIES, Simulator};

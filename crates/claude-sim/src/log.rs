@@ -18,6 +18,9 @@ pub const DEFAULT_LOG_ENTRIES: usize = 1_000;
 /// How much of each request body the log holds if the builder is not told otherwise.
 pub const DEFAULT_LOG_BODY_BYTES: usize = 64 * 1024;
 
+/// How much of a fault's text the log holds. Faults may carry bodies of any length.
+pub const MAX_LOG_FAULT_BYTES: usize = 1024;
+
 /// A request as the simulator saw it.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -28,13 +31,15 @@ pub struct SeenRequest {
     pub request_id: String,
     /// The method.
     pub method: Method,
-    /// Path and query.
+    /// Path and query, as they came.
     pub path: String,
-    /// The headers. Credentials are replaced by [`REDACTED`] (after `Bearer ` where that stood).
+    /// The headers. The values of these are replaced by [`REDACTED`] (after `Bearer ` where that stood): `x-api-key`,
+    /// `api-key`, `x-amz-security-token`, `authorization`, `proxy-authorization` and `cookie`. All others are shown
+    /// as they came.
     pub headers: HeaderMap,
     /// The name of the key that it came with, if that was valid.
     pub key: Option<String>,
-    /// The beginning of the body, up to the log's cap.
+    /// The beginning of the body, up to the log's cap, as it came: prompts and all that is in it.
     pub body: Bytes,
     /// The length of the whole body; `None` if it has not come to its end, or was too large.
     pub body_length: Option<usize>,
@@ -48,7 +53,11 @@ pub struct SeenRequest {
     pub ended_as: Option<u64>,
     /// How many others were being answered when it arrived.
     pub in_flight: usize,
-    /// The fault that it met, if any.
+    /// The number that it carried as `x-sim-fate`, if it did and that could be read.
+    pub fate: Option<u64>,
+    /// Which attempt of the call with that fate it was, from 1.
+    pub attempt: Option<u32>,
+    /// The fault that it met, if any, as text: its first [`MAX_LOG_FAULT_BYTES`].
     pub fault: Option<String>,
     /// What it put on the bill, of all models; nothing until its end.
     pub billed: TokenCounts,
@@ -70,6 +79,8 @@ impl fmt::Debug for SeenRequest {
             .field("ended_at", &self.ended_at)
             .field("ended_as", &self.ended_as)
             .field("in_flight", &self.in_flight)
+            .field("fate", &self.fate)
+            .field("attempt", &self.attempt)
             .field("fault", &self.fault)
             .field("billed", &self.billed)
             .finish_non_exhaustive()
@@ -119,6 +130,8 @@ impl Log {
             ended_at: None,
             ended_as: None,
             in_flight,
+            fate: None,
+            attempt: None,
             fault: None,
             billed: TokenCounts::default(),
         });
@@ -147,10 +160,18 @@ impl Log {
         }
     }
 
-    /// It met a fault of this name.
-    pub(crate) fn faulted(&mut self, number: u64, fault: impl Into<String>) {
+    /// It is this attempt of the call with this fate.
+    pub(crate) fn fated(&mut self, number: u64, (fate, attempt): (u64, u32)) {
         if let Some(entry) = self.entry(number) {
-            entry.fault = Some(fault.into());
+            entry.fate = Some(fate);
+            entry.attempt = Some(attempt);
+        }
+    }
+
+    /// It met the fault of this text, which is ASCII.
+    pub(crate) fn faulted(&mut self, number: u64, fault: &str) {
+        if let Some(entry) = self.entry(number) {
+            entry.fault = Some(fault.chars().take(MAX_LOG_FAULT_BYTES).collect());
         }
     }
 

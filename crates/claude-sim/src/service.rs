@@ -100,9 +100,14 @@ where
 
 /// The fault of a request that has just come in.
 fn choose_fault(shared: &Shared, number: u64, head: &Parts) -> Result<Fault, ApiError> {
-    let fault = shared.faults.choose(&head.headers, number)?;
+    let attempt = shared.faults.attempt(&head.headers)?;
+    if let Some(attempt) = attempt {
+        shared.log().fated(number, attempt);
+    }
+    let fault = shared.faults.choose(&head.headers, number, attempt)?;
     if fault != Fault::none() {
-        shared.log().faulted(number, fault.to_string());
+        let text = fault.to_string();
+        shared.log().faulted(number, &text);
     }
     Ok(fault)
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::request::Parts;
@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::faults::{Fault, Faults};
 use crate::in_flight::{InFlight, InFlightGuard};
 use crate::limits::{Buckets, Hidden, Limits};
+use crate::lock::lock;
 use crate::log::{Log, SeenRequest};
 use crate::messages::Reply;
 use crate::models::Catalogue;
@@ -25,6 +26,9 @@ use crate::pace::Pace;
 use crate::prompt_cache::PromptCache;
 use crate::seed;
 use crate::server::Server;
+
+/// How many scripted replies wait at the most. What does not fit is left out.
+pub const MAX_SCRIPTED_REPLIES: usize = 65_536;
 
 /// A simulated Claude API. Clones are handles of the same one. See the [crate docs](crate).
 #[derive(Clone)]
@@ -106,9 +110,20 @@ impl Simulator {
 
     /// The next messages answer these, one each, in the order in which their requests have been read; after
     /// them, it is the builder's reply again. Replies wait until they are used, and only valid requests use
-    /// them.
+    /// them. Up to [`MAX_SCRIPTED_REPLIES`](crate::MAX_SCRIPTED_REPLIES) wait; more are left out.
     pub fn script(&self, replies: impl IntoIterator<Item = Reply>) {
-        lock(&self.shared.script).extend(replies);
+        for reply in replies {
+            let mut script = lock(&self.shared.script);
+            if script.len() >= MAX_SCRIPTED_REPLIES {
+                return;
+            }
+            script.push_back(reply);
+        }
+    }
+
+    /// No scripted reply waits any more.
+    pub fn clear_script(&self) {
+        lock(&self.shared.script).clear();
     }
 
     /// How many scripted replies wait.
@@ -145,15 +160,15 @@ impl Simulator {
     /// What will happen, or has happened, to this attempt (from 1) of the call whose requests carry this number as
     /// `x-sim-fate`; `None` if nothing. It is decided by them and the simulator's seed alone.
     #[must_use]
-    pub fn fate(&self, seed: u64, attempt: u32) -> Option<Fault> {
-        self.shared.faults.fate(seed, attempt)
+    pub fn fate(&self, fate: u64, attempt: u32) -> Option<Fault> {
+        self.shared.faults.fate(fate, attempt)
     }
 
-    /// The first of so many attempts of a call that can succeed, if one can: its fate is no fault, or one that lets
-    /// the answer through ([`Fault::is_fatal`]).
+    /// The first of so many attempts of the call with this fate that can succeed, if one can: it meets no fault, or
+    /// one that lets the answer through ([`Fault::is_fatal`]).
     #[must_use]
-    pub fn could_succeed(&self, seed: u64, attempts: u32) -> Option<u32> {
-        self.shared.faults.could_succeed(seed, attempts)
+    pub fn first_success(&self, fate: u64, attempts: u32) -> Option<u32> {
+        self.shared.faults.first_success(fate, attempts)
     }
 
     /// A key becomes valid, also one that was revoked.
@@ -333,9 +348,4 @@ impl Shared {
     pub(crate) fn next_reply(&self) -> Reply {
         lock(&self.script).pop_front().unwrap_or_else(|| self.reply.clone())
     }
-}
-
-/// Every section under these locks leaves its data whole at every point, so poison says nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

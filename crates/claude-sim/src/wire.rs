@@ -2,13 +2,15 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+
+use crate::lock::lock;
 
 /// A socket that can be reset, and that can send more than a response's `content-length`.
 pub(crate) struct Wire {
@@ -54,9 +56,8 @@ impl Ending {
         self.has_excess.notified().await;
     }
 
-    /// Every section under the lock leaves its data whole at every point, so poison says nothing.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -56,6 +56,8 @@ struct Request<'a> {
     ended_at_ms: Option<u64>,
     ended_as: Option<u64>,
     in_flight: usize,
+    fate: Option<u64>,
+    attempt: Option<u32>,
     fault: Option<&'a str>,
     billed: TokenCounts,
 }
@@ -79,6 +81,8 @@ impl<'a> Request<'a> {
             ended_at_ms: seen.ended_at.map(millis),
             ended_as: seen.ended_as,
             in_flight: seen.in_flight,
+            fate: seen.fate,
+            attempt: seen.attempt,
             fault: seen.fault.as_deref(),
             billed: seen.billed,
         }

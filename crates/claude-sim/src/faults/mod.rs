@@ -10,11 +10,12 @@ mod script;
 mod statuses;
 mod words;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::errors::ApiError;
+use crate::lock::lock;
 use crate::seed::{self, Purpose};
 
 pub(crate) use admin::admin;
@@ -36,7 +37,7 @@ pub const MAX_FATES: usize = 65_536;
 
 /// The fault of this request. It is no header of the API.
 const FAULT_HEADER: HeaderName = HeaderName::from_static("x-sim-fault");
-/// The seed of the call that this request is an attempt of. It is no header of the API.
+/// The fate of the call that this request is an attempt of. It is no header of the API.
 const FATE_HEADER: HeaderName = HeaderName::from_static("x-sim-fate");
 
 /// All that decides about faults.
@@ -53,19 +54,28 @@ impl Faults {
         Self { seed, script: Mutex::default(), attempts: Mutex::default(), fates, chance }
     }
 
+    /// The fate of the call that the request which has just come in is an attempt of, and which one it is. It counts
+    /// also if something else decides about it.
+    pub(crate) fn attempt(&self, headers: &HeaderMap) -> Result<Option<(u64, u32)>, ApiError> {
+        let fate = header(headers, &FATE_HEADER, str::parse::<u64>)?;
+        Ok(fate.map(|fate| (fate, lock(&self.attempts).next(fate))))
+    }
+
     /// The fault of the request that has just come in: by header, by script, by fate, by chance. The first that
     /// says anything decides, also if it says "none".
-    pub(crate) fn choose(&self, headers: &HeaderMap, number: u64) -> Result<Fault, ApiError> {
-        // An attempt counts also if something else decides about it.
-        let fate = header(headers, &FATE_HEADER, str::parse::<u64>)?;
-        let fate = fate.map(|fate| (fate, lock(&self.attempts).next(fate)));
+    pub(crate) fn choose(
+        &self,
+        headers: &HeaderMap,
+        number: u64,
+        attempt: Option<(u64, u32)>,
+    ) -> Result<Fault, ApiError> {
         if let Some(fault) = header(headers, &FAULT_HEADER, str::parse::<Fault>)? {
             return Ok(fault);
         }
         if let Some(fault) = lock(&self.script).next() {
             return Ok(fault);
         }
-        if let Some((fate, attempt)) = fate {
+        if let Some((fate, attempt)) = attempt {
             return Ok(self.fate(fate, attempt).unwrap_or_default());
         }
         let mut rng = seed::rng(self.seed, number, Purpose::Fault);
@@ -77,7 +87,7 @@ impl Faults {
         self.fates.draw(&mut seed::fate(self.seed, fate, attempt)).cloned()
     }
 
-    pub(crate) fn could_succeed(&self, fate: u64, attempts: u32) -> Option<u32> {
+    pub(crate) fn first_success(&self, fate: u64, attempts: u32) -> Option<u32> {
         (1..=attempts).find(|&attempt| !self.fate(fate, attempt).is_some_and(|fault| fault.is_fatal()))
     }
 
@@ -103,9 +113,4 @@ fn header<T, E: ToString>(
     let read = HeaderValue::to_str(value).map_err(|error| error.to_string());
     let read = read.and_then(|text| parse(text).map_err(|error| error.to_string()));
     read.map(Some).map_err(|complaint| ApiError::invalid(format!("{name}: {complaint}")))
-}
-
-/// Every section under these locks leaves its data whole at every point, so poison says nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -46,7 +46,7 @@ pub use citation::Citation;
 pub use kinds::NamedReply;
 pub use reply::{MAX_GENERATED_BYTES, Reply};
 pub use stop::{RefusalCategory, StopReason};
-pub(crate) use stream::{Event, EventStream, Part};
+pub(crate) use stream::{Event, EventStream, PING, Part};
 pub(crate) use usage::{Line, Usage};
 
 pub(crate) fn create(shared: &Arc<Shared>, call: &Call<'_>) -> Result<Answer, ApiError> {

@@ -19,6 +19,9 @@ const PIECE: std::ops::Range<usize> = 4..48;
 /// them is not documented.
 const PING_ONE_IN: usize = 40;
 
+/// A ping, which has no padding.
+pub(crate) const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
+
 /// One event, ready to be sent.
 pub(crate) struct Event {
     pub(crate) part: Part,
@@ -99,8 +102,7 @@ impl EventStream {
     /// The next event, or `None` after the last one.
     pub(crate) fn next(&mut self) -> Option<Event> {
         if std::mem::take(&mut self.ping) {
-            let bytes = b"event: ping\ndata: {\"type\": \"ping\"}\n\n".to_vec();
-            return Some(Event { part: Part::Ping, bytes });
+            return Some(Event { part: Part::Ping, bytes: PING.to_vec() });
         }
         let (part, data, next) = match self.next {
             Next::MessageStart => self.message_start(),

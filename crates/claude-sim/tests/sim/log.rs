@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use claude_sim::{DEFAULT_KEY, Key, REDACTED, SimBody, Simulator};
+use claude_sim::{
+    DEFAULT_KEY, Fault, Key, MAX_LOG_FAULT_BYTES, MAX_SCRIPTED_REPLIES, REDACTED, Reply, SimBody, Simulator,
+};
 use http_body::Frame;
 use http_body_util::channel::Channel;
 use http_body_util::{BodyExt, StreamBody};
@@ -145,4 +147,23 @@ async fn uploads_that_break_off() {
     let answer = send(&simulator, ask(&json!({}))).await;
     assert_eq!(answer.status, 200);
     assert!(DEFAULT_KEY.starts_with("sk-ant-api03-simulator"));
+}
+
+#[tokio::test]
+async fn the_texts_of_faults_are_bounded() {
+    let simulator = Simulator::new();
+    simulator.fail_next(1, Fault::internal().with_body(vec![0; 1 << 20], "text/plain"));
+    send(&simulator, ask(&json!({}))).await;
+    let fault = simulator.requests()[0].fault.clone().unwrap();
+    assert_eq!(fault.len(), MAX_LOG_FAULT_BYTES);
+    assert!(fault.starts_with("status=500 bytes="), "{fault}");
+}
+
+#[test]
+fn the_script_of_replies_is_bounded_and_can_be_cleared() {
+    let simulator = Simulator::new();
+    simulator.script(std::iter::repeat(Reply::echo()));
+    assert_eq!(simulator.scripted(), MAX_SCRIPTED_REPLIES);
+    simulator.clear_script();
+    assert_eq!(simulator.scripted(), 0);
 }

@@ -19,8 +19,7 @@ fn certain(fault: Fault) -> FaultMix {
 async fn header_then_script_then_fate_then_chance() {
     let simulator = Simulator::builder()
         .with_fates(certain(Fault::internal()))
-        .with_fault_probability(Fault::rate_limited(1), 1.0)
-        .unwrap()
+        .with_chance(certain(Fault::rate_limited(1)))
         .build();
     simulator.fail_next(2, Fault::overloaded());
     let (header, fate) = (("x-sim-fault", "status=503"), ("x-sim-fate", "7"));
@@ -39,11 +38,17 @@ async fn header_then_script_then_fate_then_chance() {
     assert_eq!(seen[0].headers["x-sim-fault"], "status=503");
     assert_eq!(seen[0].headers["x-sim-fate"], "7");
     assert_eq!(seen[3].fault.as_deref(), Some("status=500"));
+    let fates: Vec<_> = seen.iter().map(|seen| (seen.fate, seen.attempt)).collect();
+    let attempt = |n| (Some(7), Some(n));
+    assert_eq!(
+        fates,
+        [attempt(1), attempt(2), (None, None), attempt(3), (None, None), attempt(4), attempt(5)]
+    );
 }
 
 #[tokio::test]
 async fn a_fated_call_is_not_subject_to_chance() {
-    let builder = Simulator::builder().with_fault_probability(Fault::overloaded(), 1.0).unwrap();
+    let builder = Simulator::builder().with_chance(certain(Fault::overloaded()));
     assert_eq!(status(&builder.build(), &[("x-sim-fate", "7")]).await, 200);
 }
 
@@ -92,12 +97,8 @@ fn the_script_is_bounded() {
 
 #[tokio::test]
 async fn chance_is_as_likely_as_it_says() {
-    let simulator = Simulator::builder()
-        .with_fault_probability(Fault::overloaded(), 0.3)
-        .unwrap()
-        .with_fault_probability(Fault::internal(), 0.1)
-        .unwrap()
-        .build();
+    let mix = FaultMix::new().with(Fault::overloaded(), 0.3).unwrap().with(Fault::internal(), 0.1).unwrap();
+    let simulator = Simulator::builder().with_chance(mix).build();
     let mut counts = [0; 3];
     for _ in 0..4_000 {
         let answer = send(&simulator, ask(&json!({"max_tokens": 1}))).await;
@@ -116,7 +117,6 @@ fn probabilities_that_are_none() {
     for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
         let error = FaultMix::new().with(Fault::internal(), wrong).unwrap_err();
         assert!(error.to_string().ends_with("which is not between 0 and 1"), "{error}");
-        assert!(Simulator::builder().with_fault_probability(Fault::internal(), wrong).is_err());
     }
     let half = FaultMix::new().with(Fault::internal(), 0.5).unwrap();
     let error = half.with(Fault::overloaded(), 0.6).unwrap_err();

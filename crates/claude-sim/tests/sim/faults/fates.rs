@@ -32,7 +32,7 @@ async fn succeeds(simulator: &Simulator, fate: u64) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_calls_in_any_order() {
     let simulator = simulator(9);
-    let could: Vec<_> = (0..1_000).map(|fate| simulator.could_succeed(fate, 3)).collect();
+    let could: Vec<_> = (0..1_000).map(|fate| simulator.first_success(fate, 3)).collect();
     for shuffle in 0..2 {
         let simulator = self::simulator(9);
         let mut order: Vec<u64> = (0..1_000).collect();
@@ -82,7 +82,7 @@ fn fates_are_of_the_seed_and_independent_of_each_other() {
     let share = after_failure.iter().filter(|failed| **failed).count() * 100 / after_failure.len();
     assert!((45..55).contains(&share), "{share}");
     assert_eq!(Simulator::new().fate(5, 1), None);
-    assert_eq!((Simulator::new().could_succeed(5, 3), Simulator::new().could_succeed(5, 0)), (Some(1), None));
+    assert_eq!((Simulator::new().first_success(5, 3), Simulator::new().first_success(5, 0)), (Some(1), None));
 }
 
 #[tokio::test]
