@@ -219,7 +219,9 @@
 //! * Nothing fails or is slow by itself: faults and a pace have to be asked for.
 //! * Connections fail over HTTP/1.1 only, and above TCP: no lost packets, no TLS.
 //! * Batches, files, skills, threads and the admin API are not there. Fields that it does not know are accepted unread,
-//!   also those that need a beta. Whether each tool use has its result is not checked.
+//!   also those that need a beta. Of blocks, only the type is checked, and the text of `text`; whether each tool use has
+//!   its result is not. Of `service_tier`, `metadata` and `output_config`, only the type is, and a `content-type`
+//!   may be missing.
 //! * Server tools run nothing: their results are made up. Compaction and advice come only from a [`Reply`].
 //! * `diagnostics` is always null, and `cache_control` inside the results of tools is no breakpoint.
 //! * Tokens are estimated from bytes, two for every seven.

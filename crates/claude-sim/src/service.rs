@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use claude_wire::BoxError;
-use http::header::{CONTENT_ENCODING, DATE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
@@ -146,6 +146,9 @@ fn route(
     check_version(&head.headers)?;
     shared.betas.check(&head.headers)?;
     check_encoding(&head.headers)?;
+    if method == "POST" {
+        check_type(&head.headers)?;
+    }
     endpoint(shared, &Call { number, head, body, owner: &owner })
 }
 
@@ -172,5 +175,23 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
                 .with_code("request_body_encoding_unsupported"))
         }
         _ => Ok(()),
+    }
+}
+
+/// JSON in UTF-8. The API requires the header; here it may be missing.
+fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let value = String::from_utf8_lossy(value.as_bytes());
+    let mut parts = value.split(';').map(str::trim);
+    if !parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
+        return Err(ApiError::invalid("content-type: application/json is required"));
+    }
+    let charsets = parts.filter_map(|parameter| parameter.split_once('='));
+    let mut charsets = charsets.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    match charsets.find(|(_, charset)| !charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")) {
+        Some((_, charset)) => {
+            Err(ApiError::invalid(format!("Unsupported charset: {charset}")).with_code("unsupported_charset"))
+        }
+        None => Ok(()),
     }
 }

@@ -13,6 +13,36 @@ const MAX_MESSAGES: usize = 100_000;
 /// How much of the last user text is kept.
 const MAX_EXCERPT_CHARS: usize = 200;
 
+/// The types of blocks that a message may have on 2026-11-22, by the request parameters of the Python SDK 2.12.0; in
+/// the last line what only responses are documented to have, and comes back with the conversation.
+const BLOCKS: &[&str] = &[
+    "text",
+    "image",
+    "document",
+    "search_result",
+    "thinking",
+    "redacted_thinking",
+    "tool_use",
+    "tool_result",
+    "tool_addition",
+    "tool_removal",
+    "server_tool_use",
+    "web_search_tool_result",
+    "web_fetch_tool_result",
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+    "tool_search_tool_result",
+    "container_upload",
+    "mcp_tool_use",
+    "mcp_tool_result",
+    "mcp_tool_listing",
+    "advisor_tool_result",
+    "compaction",
+    "fallback",
+    "connector_text",
+];
+
 pub(super) struct Conversation {
     /// The beginning of the last text that a user wrote.
     pub(super) excerpt: String,
@@ -89,6 +119,12 @@ impl<'a> Said<'a> {
             let at = format!("{at}.{index}");
             let block = fields::object(block, &at)?;
             let kind = fields::string(fields::required(block, &at, "type")?, &fields::path(&at, "type"))?;
+            if !BLOCKS.contains(&kind) {
+                return Err(fields::wrong(
+                    &at,
+                    &format!("Input tag '{kind}' does not match any of the expected tags"),
+                ));
+            }
             if version.strict {
                 check_strictly(block, kind, role, &at)?;
             }

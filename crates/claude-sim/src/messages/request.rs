@@ -14,11 +14,15 @@ use super::thinking::Thinking;
 use super::tools::Tools;
 use super::usage::Usage;
 use crate::auth::Owner;
+use crate::betas;
 use crate::bill::TokenCounts;
 use crate::errors::ApiError;
 use crate::models::{Catalogue, FastMode, Model, Serving};
 use crate::prompt_cache::{Plan, Prompt, Scope};
 use crate::simulator::Shared;
+
+/// Only models in preview still need it (2026-11-22).
+const FAST_MODE_BETA: &str = "fast-mode-2026-02-01";
 
 pub(super) struct Asked<'a> {
     /// The model as it was asked for, which may be an alias.
@@ -88,6 +92,7 @@ impl<'a> Asked<'a> {
         let tools = Tools::read(body, models)?;
         let fallback = fallbacks::first(body, headers, models, rules)?;
         let stop_sequences = stop_sequences(body)?;
+        check_unused(body)?;
         if tools.is_forced() && !rules.forced_tools {
             let complaint = "type \"tool\" and \"any\" are not supported for this model.";
             return Err(fields::wrong("tool_choice", complaint));
@@ -102,8 +107,10 @@ impl<'a> Asked<'a> {
                  The conversation must end with a user message.",
             ));
         }
-        if max_tokens == Some(0) && (stream || thinking.is_on() || tools.is_forced()) {
-            let complaint = "0 does not go with stream, thinking or a forced tool_choice";
+        let has_format = has_format(body)?;
+        if max_tokens == Some(0) && (stream || thinking.is_on() || tools.is_forced() || has_format) {
+            let complaint =
+                "0 does not go with stream, thinking, output_config.format or a forced tool_choice";
             return Err(fields::wrong("max_tokens", complaint));
         }
         let max_tokens = max_tokens.unwrap_or(0);
@@ -136,7 +143,7 @@ impl<'a> Asked<'a> {
             input_tokens,
             room: context.saturating_sub(input_tokens),
             inference_geo: inference_geo(body, model)?,
-            speed: speed(body, model)?,
+            speed: speed(body, headers, model)?,
             wants_fast: fields::optional(body, "speed").is_some_and(|speed| speed == "fast"),
         })
     }
@@ -199,6 +206,23 @@ pub(super) fn callable<'a>(models: &'a Catalogue, name: &str) -> Result<&'a Mode
     models.callable(name).ok_or_else(|| ApiError::not_found(format!("model: {name}")))
 }
 
+/// Fields that change nothing here, and still have a type.
+fn check_unused(body: &Object) -> Result<(), ApiError> {
+    if let Some(tier) = fields::optional(body, "service_tier") {
+        fields::string(tier, "service_tier")?;
+    }
+    if let Some(metadata) = fields::optional(body, "metadata") {
+        fields::object(metadata, "metadata")?;
+    }
+    Ok(())
+}
+
+/// Whether the answer is to have the form of a schema.
+fn has_format(body: &Object) -> Result<bool, ApiError> {
+    let Some(config) = fields::optional(body, "output_config") else { return Ok(false) };
+    Ok(fields::optional(fields::object(config, "output_config")?, "format").is_some())
+}
+
 fn stop_sequences(body: &Object) -> Result<Vec<&str>, ApiError> {
     let Some(sequences) = fields::optional(body, "stop_sequences") else {
         return Ok(Vec::new());
@@ -230,11 +254,15 @@ fn inference_geo(body: &Object, model: &Model) -> Result<&'static str, ApiError>
     }
 }
 
-fn speed(body: &Object, model: &Model) -> Result<&'static str, ApiError> {
+fn speed(body: &Object, headers: &HeaderMap, model: &Model) -> Result<&'static str, ApiError> {
     let asked = fields::optional(body, "speed").map(|speed| fields::string(speed, "speed")).transpose()?;
     match (asked, model.fast()) {
         (None | Some("standard"), _) | (Some("fast"), FastMode::Ignored) => Ok("standard"),
         (Some("fast"), FastMode::Fast) => Ok("fast"),
+        (Some("fast"), FastMode::Preview) if betas::has(headers, FAST_MODE_BETA) => Ok("fast"),
+        (Some("fast"), FastMode::Preview) => {
+            Err(fields::wrong("speed", "'fast' needs the beta fast-mode-2026-02-01 with this model"))
+        }
         (Some("fast"), FastMode::Refused) => {
             Err(fields::wrong("speed", "'fast' is not supported by this model"))
         }

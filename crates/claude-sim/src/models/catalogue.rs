@@ -59,7 +59,7 @@ const ROWS: &[Row] = &[
     Row { id: "claude-opus-5-5", name: "Claude Opus 5.5", line: Some(Line::Opus), released: "2026-09-22", fast: FastMode::Fast, ..ACTIVE },
     Row { id: "claude-fable-5-1", name: "Claude Fable 5.1", line: Some(Line::Fable), generation: (5, 1), released: "2026-09-01", ..ACTIVE },
     Row { id: "claude-mythos-5-1", name: "Claude Mythos 5.1", line: Some(Line::Mythos), generation: (5, 1), released: "2026-09-01", ..ACTIVE },
-    Row { id: "claude-opus-5", name: "Claude Opus 5", line: Some(Line::Opus), generation: (5, 0), released: "2026-07-24", fast: FastMode::Fast, ..ACTIVE },
+    Row { id: "claude-opus-5", name: "Claude Opus 5", line: Some(Line::Opus), generation: (5, 0), released: "2026-07-24", fast: FastMode::Preview, ..ACTIVE },
     Row { id: "claude-sonnet-5", name: "Claude Sonnet 5", line: Some(Line::Sonnet), generation: (5, 0), cached: 1_024, released: "2026-06-30", ..ACTIVE },
     Row { id: "claude-fable-5", name: "Claude Fable 5", line: Some(Line::Fable), generation: (5, 0), released: "2026-06-09", ..ACTIVE },
     Row { id: "claude-mythos-5", name: "Claude Mythos 5", line: Some(Line::Mythos), generation: (5, 0), released: "2026-06-09", ..ACTIVE },

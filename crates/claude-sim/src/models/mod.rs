@@ -63,6 +63,8 @@ pub(crate) enum Lifecycle {
 pub(crate) enum FastMode {
     /// It runs fast.
     Fast,
+    /// It runs fast with a beta, and is an error without.
+    Preview,
     /// It runs at the standard speed, and nothing is said.
     Ignored,
     /// It is an error.

@@ -24,7 +24,11 @@ impl Model {
     pub(crate) fn serving(&self, fast: bool, us: bool) -> Serving {
         Serving {
             model: self.id.clone(),
-            speed: if fast && self.fast == FastMode::Fast { "fast" } else { "standard" },
+            speed: if fast && matches!(self.fast, FastMode::Fast | FastMode::Preview) {
+                "fast"
+            } else {
+                "standard"
+            },
             inference_geo: match (self.shows_geo, us) {
                 (false, _) => "not_available",
                 (true, false) => "global",

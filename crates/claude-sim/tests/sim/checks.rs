@@ -3,7 +3,7 @@
 use claude_sim::{Block, Model, Reply, Simulator};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, ask, body, full, message, post, send, weather};
+use crate::support::{Answer, ask, body, full, get, message, post, send, weather};
 
 const OLD: &str = "2023-06-01";
 const NEW: &str = "2026-10-21";
@@ -208,5 +208,56 @@ async fn the_context_bounds_input_and_output() {
         let usage = &cut["usage"];
         let sum = usage["input_tokens"].as_u64().unwrap() + usage["output_tokens"].as_u64().unwrap();
         assert_eq!(sum == 100, expected != "end_turn");
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_json_in_utf_8() {
+    for (kind, status, code) in [
+        ("application/json", 200, None),
+        ("Application/JSON", 200, None),
+        ("application/json; charset=utf-8", 200, None),
+        ("application/json;Charset=\"UTF-8\"", 200, None),
+        ("text/plain", 400, None),
+        ("application/jsonl", 400, None),
+        ("application/x-www-form-urlencoded", 400, None),
+        ("", 400, None),
+        ("application/json; charset=iso-8859-1", 400, Some("unsupported_charset")),
+        ("application/json; charset=utf-16", 400, Some("unsupported_charset")),
+    ] {
+        for path in ["/v1/messages", "/v1/messages/count_tokens"] {
+            let mut request = ask(&json!({}));
+            *request.uri_mut() = path.parse().unwrap();
+            request.headers_mut().insert("content-type", kind.parse().unwrap());
+            let answer = send(&Simulator::new(), request).await;
+            assert_eq!(answer.status, status, "{kind}");
+            assert_eq!(answer.json()["error"]["details"]["error_code"].as_str(), code, "{kind}");
+        }
+    }
+    // Many who speak to a simulator leave it out, and nothing is read from a request without a body.
+    let mut request = ask(&json!({}));
+    request.headers_mut().remove("content-type");
+    assert_eq!(send(&Simulator::new(), request).await.status, 200);
+    let models = full(get("/v1/models").header("content-type", "text/plain"), "");
+    assert_eq!(send(&Simulator::new(), models).await.status, 200);
+}
+
+#[tokio::test]
+async fn only_a_preview_needs_the_beta_of_fast_mode() {
+    for (model, beta, status) in [
+        ("claude-opus-5-5", false, 200),
+        ("claude-opus-5", false, 400),
+        ("claude-opus-5", true, 200),
+        ("claude-opus-4-7", true, 400),
+    ] {
+        let mut request = ask(&json!({"model": model, "speed": "fast"}));
+        if beta {
+            request.headers_mut().insert("anthropic-beta", "fast-mode-2026-02-01".parse().unwrap());
+        }
+        let answer = send(&Simulator::new(), request).await;
+        assert_eq!(answer.status, status, "{model}");
+        if status == 200 {
+            assert_eq!(answer.json()["usage"]["speed"], "fast");
+        }
     }
 }

@@ -91,6 +91,17 @@ async fn wrong_fields() {
         (json!({"inference_geo": "mars"}), "inference_geo: Input should be"),
         (json!({"inference_geo": "us", "model": "claude-haiku-4-5"}), "inference_geo: not supported"),
         (json!({"speed": "fast", "model": "claude-opus-4-7"}), "speed: 'fast' is not supported"),
+        (json!({"service_tier": 5}), "service_tier: Input should be a valid string"),
+        (json!({"metadata": "me"}), "metadata: Input should be an object"),
+        (json!({"output_config": 1}), "output_config: Input should be an object"),
+        (
+            json!({"max_tokens": 0, "output_config": {"format": {"type": "json_schema", "schema": {}}}}),
+            "max_tokens: 0 does not go with",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "nonsense"}]}]}),
+            "messages.0.content.0: Input tag 'nonsense'",
+        ),
         (json!({"temperature": 1.0}), "temperature: "),
         (json!({"top_k": 5}), "top_k: "),
         (json!({"system": 7}), "system: Input should be a valid list"),
