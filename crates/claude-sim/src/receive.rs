@@ -8,7 +8,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 
 /// The API's limit for a Messages request; one byte more is a 413. The documentation on errors says 32 MB
-/// (2026-11-22), which is read as MiB here.
+/// (2026-08-22), which is read as MiB here.
 pub const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// How far a body that is already too large is read on. A client that writes all of its request before it
