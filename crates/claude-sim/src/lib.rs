@@ -184,8 +184,10 @@
 //! # The bill
 //!
 //! [`Simulator::bill`] says what was used, in tokens by kind, for each key, model and way of serving; never in
-//! money. What a caller drops in the middle is billed for what was written until then, be it a stream or whole.
-//! Whether failures are billed is not documented, hence [`Builder::with_failed_streams_billed`] and [`Builder::with_lost_answers_billed`].
+//! money. Prompts that are long enough for another price ([`Model::with_long_context`]) have lines of their own.
+//! What a caller drops in the middle is billed for what was written until then, be it a stream or whole. Whether
+//! failures are billed is not documented, hence [`Builder::with_failed_streams_billed`] and
+//! [`Builder::with_lost_answers_billed`].
 //!
 //! # From other processes
 //!
