@@ -136,12 +136,12 @@ const fn damage(
     Damage { fault, way, python, typescript }
 }
 
-/// As of the SDKs' versions of 2026-11-20. Both take a stream that ends too early for whole, except for TypeScript's
-/// helper. A coded body that is too short by less than the coding's own end has all of its text.
+/// As of the SDKs' versions of 2026-11-20. Both take a stream that ends between two events for whole, except for
+/// TypeScript's helper. A coded body that is too short by less than the coding's own end has all of its text.
 const DAMAGE: &[Damage] = &[
     damage("truncated-json", "whole", "JSONDecodeError", "SyntaxError"),
-    damage("truncated-json", "stream", "", ""),
-    damage("truncated-json", "helper", "", "AnthropicError"),
+    damage("truncated-json", "stream", "JSONDecodeError", "SyntaxError"),
+    damage("truncated-json", "helper", "JSONDecodeError", "AnthropicError"),
     damage("no-message-stop", "whole", "JSONDecodeError", "SyntaxError"),
     damage("no-message-stop", "stream", "", ""),
     damage("no-message-stop", "helper", "", "AnthropicError"),
