@@ -79,7 +79,8 @@ fn simulator(args: &Args) -> Result<Simulator, Box<dyn Error>> {
     #[expect(clippy::disallowed_methods, reason = "an application reads the wall clock at its edge")]
     let now = SystemTime::now();
     let mix = FaultMix::new();
-    let chance = args.fault.iter().try_fold(mix, |mix, chance| mix.with(chance.fault.clone(), chance.probability))?;
+    let chance =
+        args.fault.iter().try_fold(mix, |mix, chance| mix.with(chance.fault.clone(), chance.probability))?;
     let builder = Simulator::builder()
         .with_seed(args.seed)
         .with_date(now)
