@@ -46,9 +46,9 @@ impl ErrorLayer<Typed> {
     ///
     /// * An error of the service, and a response of 400 or above, is an `Err`. The body of such a response is read for it,
     ///   up to a cap of [`DEFAULT_BODY_CAP`] bytes and [`DEFAULT_BODY_TIMEOUT`]; past either the response stays an `Ok`,
-    ///   whole, with its [`Classification`](crate::Classification) in its extensions.
+    ///   whole, with its [`Classification`](crate::Classification) in its extensions. Trailers behind it are left out.
     /// * A body that fails, a stream that carries an `error` event, and an answer of `/v1/messages` that ends too soon are
-    ///   an `Err` of the body, after all the bytes that came.
+    ///   an `Err` of the body, after all the bytes that came. What fails behind a whole message has not failed.
     #[must_use]
     pub fn typed() -> Self {
         Self::new()
