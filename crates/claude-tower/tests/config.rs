@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use claude_tower::config::{Config, ConfigError, ConfigProblemKind as Kind, HttpVersion, Proxy, ProxyUrl};
+use claude_tower::config::{
+    Config, ConfigError, ConfigProblemKind as Kind, HttpVersion, MaybeExecuted, Proxy, ProxyUrl,
+};
+use http::HeaderName;
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,6 +55,7 @@ const PROXY: &str = "must be \"environment\", \"none\" or the URL of a proxy: ht
                      socks5://host:port, with a user and a password if it needs them";
 const UPSTREAM: &str =
     "must be an http or https URL without user, query and fragment, such as https://api.anthropic.com";
+const HEADER: &str = "must be the name of a header, such as x-stainless-retry-count";
 const HIDDEN: &str = " (the value is not shown: it may be a secret)";
 
 #[test]
@@ -89,7 +93,7 @@ fn bad_files_are_refused_with_place_and_key() {
         // Unknown names.
         ("cleint = 1", Kind::UnknownKey, &["f.toml:1:1: cleint: unknown key; did you mean client?"]),
         ("[cleint]\nx = 1", Kind::UnknownKey, &["f.toml:1:2: cleint: unknown section; did you mean client?"]),
-        ("[x]", Kind::UnknownKey, &["f.toml:1:2: x: unknown section; known here: client, gateway"]),
+        ("[x]", Kind::UnknownKey, &["f.toml:1:2: x: unknown section; known here: client, gateway, retry"]),
         (
             "[client]\nconect-timeout = '5s'",
             Kind::UnknownKey,
@@ -220,6 +224,62 @@ fn bad_files_are_refused_with_place_and_key() {
             Kind::InvalidValue,
             &[&format!("f.toml:2:1: gateway.upstream: {UPSTREAM}{HIDDEN}")],
         ),
+        (
+            "[retry]\nmaybe_executed = 'repeat_all'",
+            Kind::InvalidValue,
+            &[
+                "f.toml:2:1: retry.maybe_executed: must be \"leave\", \"repeat-answers\" or \"repeat-all\", but is \
+               \"repeat_all\"",
+            ],
+        ),
+        (
+            "[retry]\nmax_retries = -1",
+            Kind::InvalidValue,
+            &["f.toml:2:1: retry.max_retries: must be a whole number from 0 to 4294967295, but is -1"],
+        ),
+        (
+            "[retry]\nquota_ratio = '20%'",
+            Kind::InvalidValue,
+            &["f.toml:2:1: retry.quota_ratio: must be a number, but is text"],
+        ),
+        (
+            "[retry]\njitter = nan\nquota_ratio = inf",
+            Kind::OutOfRange,
+            &[
+                "f.toml:2:1: retry.jitter: must be between 0 and 1, but is NaN",
+                "f.toml:3:1: retry.quota_ratio: must be between 0 and 100, but is inf",
+            ],
+        ),
+        (
+            "[retry]\ntimeout = 600",
+            Kind::InvalidValue,
+            &[&format!("f.toml:2:1: retry.timeout: {DURATION}, but is a number")],
+        ),
+        (
+            "[retry]\ntimeout = ''",
+            Kind::InvalidValue,
+            &[&format!("f.toml:2:1: retry.timeout: {DURATION}, but is empty")],
+        ),
+        (
+            "[retry]\nhold_bytes = '64kib'\ncollect = -1\nhold_events = '200'",
+            Kind::InvalidValue,
+            &[
+                "f.toml:2:1: retry.hold_bytes: must be a size such as 64KiB or 32MiB, or a whole number of bytes, but \
+                 is \"64kib\"",
+                "f.toml:3:1: retry.collect: must be a size such as 64KiB or 32MiB, or a whole number of bytes, but is -1",
+                "f.toml:4:1: retry.hold_events: must be a whole number from 0, but is text",
+            ],
+        ),
+        (
+            "[retry]\nretry_count_header = 'retry count'",
+            Kind::InvalidValue,
+            &[&format!("f.toml:2:1: retry.retry_count_header: {HEADER}, but is \"retry count\"")],
+        ),
+        (
+            "[retry]\nretry_count_header = false",
+            Kind::InvalidValue,
+            &[&format!("f.toml:2:1: retry.retry_count_header: {HEADER}, but is true or false")],
+        ),
         // What does not go together.
         (
             "[client.tls]\nclient_cert = 'a.pem'",
@@ -246,6 +306,27 @@ fn bad_files_are_refused_with_place_and_key() {
                 "f.toml:2:1: client.no_proxy: goes only with client.proxy as a URL; with \"environment\", set the \
                variable NO_PROXY",
             ],
+        ),
+        (
+            "[retry]\nbackoff_base = '10s'",
+            Kind::Conflict,
+            &[
+                "f.toml:2:1: retry.backoff_base: must not put retry.backoff_base (10s) above retry.backoff_max (8s)",
+            ],
+        ),
+        (
+            "[retry]\nbackoff_max = '100ms'",
+            Kind::Conflict,
+            &[
+                "f.toml:2:1: retry.backoff_max: must not put retry.backoff_base (500ms) above retry.backoff_max \
+               (100ms)",
+            ],
+        ),
+        // Nor one that is out of its range for what does not go together.
+        (
+            "[retry]\nbackoff_max = '0s'",
+            Kind::OutOfRange,
+            &["f.toml:2:1: retry.backoff_max: must be between 1ms and 1h, but is 0s"],
         ),
         // A value that could not be read is not also blamed for its default.
         (
@@ -277,7 +358,7 @@ fn bad_files_are_refused_with_place_and_key() {
             "x = 1\n[gateway]\nworker_threads = 2000\nlisten = 1\n[client]\ntcp_keepalive = '1500ms'\nprxy = 1\n",
             Kind::OutOfRange,
             &[
-                "f.toml:1:1: x: unknown key; known here: client, gateway",
+                "f.toml:1:1: x: unknown key; known here: client, gateway, retry",
                 "f.toml:3:1: gateway.worker_threads: must be between 0 and 1024, but is 2000",
                 "f.toml:4:1: gateway.listen: must be an IP address and a port, such as 127.0.0.1:8080 or \
                  [::1]:8080, but is a number",
@@ -314,6 +395,9 @@ fn bad_variables_are_refused_by_name() {
         ("GATEWAY__WORKER_THREADS", "", "must be a whole number from 0, but is empty"),
         ("GATEWAY__WORKER_THREADS", "2000", "must be between 0 and 1024, but is 2000"),
         ("GATEWAY__SHUTDOWN_GRACE", "25h", "must be between 0s and 24h, but is 25h"),
+        ("RETRY__JITTER", "a quarter", "must be a number, but is \"a quarter\""),
+        ("RETRY__QUOTA_BURST", "0.5", "must be a whole number from 0 to 4294967295, but is \"0.5\""),
+        ("RETRY__HOLD_BYTES", "17MiB", "must be between 0B and 16MiB, but is 17MiB"),
     ];
     for (name, value, message) in table {
         let error = environment(None, &[(name, value)]).expect_err(name);
@@ -366,6 +450,11 @@ fn the_environment_stands_over_the_file_and_the_file_over_the_defaults() {
     let config =
         environment(Some(&path), &[("CLIENT__CONNECT_TIMEOUT", "4s"), ("GATEWAY__UPSTREAM", "")]).unwrap();
     assert_eq!(config.gateway.upstream, None);
+    let path = written("taken-back.toml", b"[retry]\ntimeout = '1m'\nretry_count_header = 'x-attempt'\n");
+    assert_ne!(environment(Some(&path), &[]).unwrap().retry, Config::default().retry);
+    let config =
+        environment(Some(&path), &[("RETRY__TIMEOUT", ""), ("RETRY__RETRY_COUNT_HEADER", "")]).unwrap();
+    assert_eq!(config.retry, Config::default().retry);
 
     // A rule about two keys names the place of the one that is set, wherever that is.
     let path = written("half.toml", b"[client.tls]\nclient_cert = 'a.pem'\n");
@@ -422,6 +511,26 @@ const SETTINGS: &[Setting] = &[
     ("gateway.shutdown_grace", "0s", &[], |c| c.gateway.shutdown_grace = Duration::ZERO),
     ("gateway.access_log", "false", &[], |c| c.gateway.access_log = false),
     ("gateway.worker_threads", "8", &[], |c| c.gateway.worker_threads = 8),
+    ("retry.enabled", "false", &[], |c| c.retry.enabled = false),
+    ("retry.max_retries", "1", &[], |c| c.retry.max_retries = 1),
+    ("retry.backoff_base", "2s", &[], |c| c.retry.backoff_base = 2 * SECOND),
+    ("retry.backoff_max", "3s", &[], |c| c.retry.backoff_max = 3 * SECOND),
+    ("retry.jitter", "1", &[], |c| c.retry.jitter = 1.0),
+    ("retry.overload_floor", "4s", &[], |c| c.retry.overload_floor = 4 * SECOND),
+    ("retry.max_wait", "5s", &[], |c| c.retry.max_wait = 5 * SECOND),
+    ("retry.timeout", "6s", &[], |c| c.retry.timeout = Some(6 * SECOND)),
+    ("retry.quota_ratio", "0.5", &[], |c| c.retry.quota_ratio = 0.5),
+    ("retry.quota_burst", "7", &[], |c| c.retry.quota_burst = 7),
+    ("retry.maybe_executed", "leave", &[], |c| c.retry.maybe_executed = MaybeExecuted::Leave),
+    ("retry.hold_time", "8s", &[], |c| c.retry.hold_time = 8 * SECOND),
+    ("retry.hold_bytes", "9KiB", &[], |c| c.retry.hold_bytes = 9 << 10),
+    ("retry.hold_events", "10", &[], |c| c.retry.hold_events = 10),
+    ("retry.collect", "11", &[], |c| c.retry.collect = 11),
+    ("retry.only_if_ready", "true", &[], |c| c.retry.only_if_ready = true),
+    ("retry.retry_count_header", "X-Attempt", &[], |c| {
+        c.retry.retry_count_header = Some(HeaderName::from_static("x-attempt"));
+    }),
+    ("retry.final_word", "false", &[], |c| c.retry.final_word = false),
 ];
 
 #[test]
@@ -462,10 +571,29 @@ fn ranges_hold_at_both_borders() {
         ("client.pool_max_idle_per_host", "", "0", "10000", "10001"),
         ("gateway.shutdown_grace", "", "'0s'", "'24h'", "'24h1s'"),
         ("gateway.worker_threads", "", "0", "1024", "1025"),
+        ("retry.max_retries", "", "0", "20", "21"),
+        ("retry.backoff_base", "'999us'", "'1ms'", "'10m'", "'10m1ms'"),
+        ("retry.backoff_max", "'999us'", "'1ms'", "'1h'", "'1h1ms'"),
+        ("retry.jitter", "-0.1", "0", "1", "1.1"),
+        ("retry.overload_floor", "", "'0s'", "'10m'", "'10m1ms'"),
+        ("retry.max_wait", "", "'0s'", "'24h'", "'24h1s'"),
+        ("retry.timeout", "'999us'", "'1ms'", "'24h'", "'24h1s'"),
+        ("retry.quota_ratio", "-0.1", "0", "100", "100.5"),
+        ("retry.quota_burst", "", "0", "1000000", "1000001"),
+        ("retry.hold_time", "", "'0s'", "'1m'", "'1m1ms'"),
+        ("retry.hold_bytes", "", "'0B'", "'16MiB'", "'16777217B'"),
+        ("retry.hold_events", "", "0", "100000", "100001"),
+        ("retry.collect", "", "'0B'", "'64MiB'", "'67108865B'"),
     ];
+    // What must be set with a key for the whole of its range.
+    let also = |key| match key {
+        "retry.backoff_base" => "\nretry.backoff_max = '1h'",
+        "retry.backoff_max" => "\nretry.backoff_base = '1ms'",
+        _ => "",
+    };
     for (key, below, low, high, above) in table {
         for value in [low, high] {
-            let text = format!("{key} = {value}");
+            let text = format!("{key} = {value}{}", also(key));
             assert!(file(&text).is_ok(), "{text}: {}", file(&text).unwrap_err());
         }
         for value in [below, above] {
@@ -585,12 +713,17 @@ fn values_set_in_code_are_checked_by_the_same_rules() {
     config.client.connect_timeout = Duration::ZERO;
     config.client.tls.client_key = Some("k".into());
     config.gateway.upstream = Some("ftp://host".parse().unwrap());
+    config.retry.backoff_base = 9 * SECOND;
+    config.retry.jitter = f64::NAN;
     let client = "client.connect_timeout: must be between 100ms and 10m, but is 0s\n\
                   client.tls.client_key: needs client.tls.client_cert as well: set both or neither";
     let gateway = format!("gateway.upstream: {UPSTREAM}");
+    let retry = "retry.backoff_base: must not put retry.backoff_base (9s) above retry.backoff_max (8s)\n\
+                 retry.jitter: must be between 0 and 1, but is NaN";
     assert_eq!(config.client.validate().unwrap_err().to_string(), client);
     assert_eq!(config.gateway.validate().unwrap_err().to_string(), gateway);
-    assert_eq!(config.validate().unwrap_err().to_string(), format!("{client}\n{gateway}"));
+    assert_eq!(config.retry.validate().unwrap_err().to_string(), retry);
+    assert_eq!(config.validate().unwrap_err().to_string(), format!("{client}\n{gateway}\n{retry}"));
 }
 
 #[test]
@@ -651,7 +784,7 @@ fn byte_order_marks_and_carriage_returns_move_nothing() {
     let error = file("\u{feff}x = 1\r\n\r\n[client]\r\nconnect_timeout = \"0s\"\r\n").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "f.toml:1:1: x: unknown key; known here: client, gateway\n\
+        "f.toml:1:1: x: unknown key; known here: client, gateway, retry\n\
          f.toml:4:1: client.connect_timeout: must be between 100ms and 10m, but is 0s"
     );
     assert_eq!(
@@ -763,7 +896,7 @@ fn the_reference_file_has_every_key_and_no_other() {
         uncommented.push('\n');
         before = line;
     }
-    assert_eq!(optional, ["client_cert", "client_key", "upstream"]);
+    assert_eq!(optional, ["client_cert", "client_key", "upstream", "timeout", "retry_count_header"]);
     file(&uncommented).unwrap();
 
     let table: toml::Table = uncommented.parse().unwrap();

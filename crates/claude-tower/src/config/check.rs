@@ -6,6 +6,7 @@ use super::{
     duration,
     error::{ConfigError, ConfigProblemKind},
     finding::{Finding, Place, Places, error},
+    size,
 };
 
 /// Sections implement this; [`Config`](super::Config) calls it for each.
@@ -56,6 +57,15 @@ impl<'a> Check<'a> {
     pub(super) fn duration(&mut self, key: &str, value: Duration, range: RangeInclusive<Duration>) {
         if !range.contains(&value) {
             let [start, end, value] = [*range.start(), *range.end(), value].map(duration::format);
+            let message = format!("must be between {start} and {end}, but is {value}");
+            self.add(ConfigProblemKind::OutOfRange, &[key], message);
+        }
+    }
+
+    /// A size within its range, both ends included.
+    pub(super) fn size(&mut self, key: &str, value: u64, range: RangeInclusive<u64>) {
+        if !range.contains(&value) {
+            let [start, end, value] = [*range.start(), *range.end(), value].map(size::format);
             let message = format!("must be between {start} and {end}, but is {value}");
             self.add(ConfigProblemKind::OutOfRange, &[key], message);
         }

@@ -7,7 +7,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use serde::Deserializer;
+use serde::{Deserialize, Deserializer};
 
 use super::text;
 
@@ -87,6 +87,23 @@ pub fn format(duration: Duration) -> String {
 /// When the value is not text, or no duration.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     text::deserialize(deserializer, "a duration with its unit, such as 500ms, 30s, 10m or 1h30m", parse)
+}
+
+/// For `#[serde(deserialize_with = "duration::optional")]` on an `Option<Duration>`.
+///
+/// # Errors
+///
+/// As for [`deserialize`].
+pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Ok(Option::<Written>::deserialize(deserializer)?.map(|written| written.0))
+}
+
+struct Written(Duration);
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize(deserializer).map(Self)
+    }
 }
 
 fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {

@@ -61,6 +61,7 @@ mod load;
 mod path;
 mod proxy;
 mod reason;
+mod retry;
 mod schema;
 mod secret;
 pub mod size;
@@ -80,6 +81,7 @@ pub use client::{ClientConfig, HttpVersion, TlsConfig};
 pub use error::{ConfigError, ConfigProblem, ConfigProblemKind};
 pub use gateway::GatewayConfig;
 pub use proxy::{Proxy, ProxyUrl};
+pub use retry::{MaybeExecuted, RetryConfig};
 
 /// The whole configuration. See the [module docs](self).
 ///
@@ -99,12 +101,15 @@ pub struct Config {
     pub client: ClientConfig,
     /// The gateway in front of the stack.
     pub gateway: GatewayConfig,
+    /// How failed attempts are repeated.
+    pub retry: RetryConfig,
 }
 
 impl Validate for Config {
     fn check(&self, check: &mut Check<'_>) {
         check.section("client", &self.client);
         check.section("gateway", &self.gateway);
+        check.section("retry", &self.retry);
     }
 }
 
