@@ -36,7 +36,7 @@ pub(crate) struct Context {
 impl Context {
     /// Puts the call and an attempt into the request, if nobody has.
     pub(crate) fn begin(settings: &Arc<Settings>, request: &mut Request<Body>) -> Self {
-        let call = match request.extensions().get::<Call>() {
+        let call = match Call::find(request.extensions()) {
             Some(call) => call.clone(),
             None => {
                 let call = Call::new(CallId(fastrand::u128(..)), CLOCK);

@@ -244,6 +244,13 @@ impl fmt::Display for Error {
     }
 }
 
+/// From what has been judged, where nothing else is left of the failure.
+impl From<Classification> for Error {
+    fn from(classification: Classification) -> Self {
+        Self::new(classification)
+    }
+}
+
 /// Leaves out what the API said, the response's headers and bytes, and the source.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

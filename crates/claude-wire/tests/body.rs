@@ -512,6 +512,30 @@ fn exactly_the_cap() {
     assert_eq!(DEFAULT_BUFFER_CAP, 32 << 20);
 }
 
+/// Small frames too keep their place in memory, and come out one by one.
+#[test]
+fn frame_by_frame_copies_nothing() {
+    let whole = Bytes::from_static(b"abcdefgh");
+    let frames: Vec<Bytes> = (0..8).map(|at| whole.slice(at..=at)).collect();
+    let stream = futures_util::stream::iter(
+        frames.clone().into_iter().map(|data| Ok::<_, BoxError>(Frame::data(data))),
+    );
+    let mut body = Replayed::frame_by_frame(http_body_util::StreamBody::new(stream));
+    let mut cx = Context::from_waker(Waker::noop());
+    for kept in 1..=8 {
+        let more = assert_ready!(Pin::new(&mut body).poll_more(&mut cx));
+        assert!(matches!(more, More::Data(_)));
+        assert_eq!((body.kept(), body.kept_frames()), (kept, kept));
+    }
+    for frame in &frames {
+        let data =
+            assert_ready!(Pin::new(&mut body).poll_frame(&mut cx)).unwrap().unwrap().into_data().unwrap();
+        assert_eq!(data.as_ptr(), frame.as_ptr());
+    }
+    assert_eq!(body.kept_frames(), 0);
+    assert!(assert_ready!(Pin::new(&mut body).poll_frame(&mut cx)).is_none());
+}
+
 #[test]
 fn bytes_in_memory_are_measured_and_kept() {
     let body = finish(Body::buffered(Body::from("abcd"), 4)).unwrap();

@@ -823,3 +823,21 @@ fn everything_travels() {
     moves::<claude_wire::sse::Scanner>();
     moves::<claude_wire::sse::Events<'static>>();
 }
+
+#[test]
+fn the_first_attempt_leads_to_its_call() {
+    let call = Call::new(CallId(7), clock);
+    let mut request = Request::new(Body::from("{}"));
+    assert!(Call::find(request.extensions()).is_none());
+    let first = call.begin_attempt();
+    first.put_into(&mut request);
+    assert_eq!(Call::find(request.extensions()).unwrap().id(), call.id());
+    assert_eq!(first.call().unwrap().id(), call.id());
+
+    let second = call.begin_attempt();
+    assert!(second.call().is_none(), "the call would hold itself");
+    second.put_into(&mut request);
+    assert!(Call::find(request.extensions()).is_none());
+    request.extensions_mut().insert(call.clone());
+    assert_eq!(Call::find(request.extensions()).unwrap().id(), call.id());
+}

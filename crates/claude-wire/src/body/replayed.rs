@@ -39,7 +39,8 @@ pin_project! {
     /// first, then the rest, then the end or the error that was met. Nothing is lost, and nothing twice.
     ///
     /// It keeps what was read ahead in memory; the cap is the business of whoever reads. Frames of less than
-    /// 1 KiB are joined, since each would weigh more than its bytes.
+    /// 1 KiB are joined, since each would weigh more than its bytes; [`frame_by_frame`](Self::frame_by_frame)
+    /// copies nothing instead, and whoever reads caps the number of frames too.
     pub struct Replayed<B>
     where
         B: HttpBody<Data = Bytes>,
@@ -58,6 +59,12 @@ where
     /// Nothing is read ahead yet.
     pub fn new(body: B) -> Self {
         Self { rest: body, read: Read::default(), ended: None }
+    }
+
+    /// The same, but frames stay as they come, however small: no byte is copied.
+    pub fn frame_by_frame(body: B) -> Self {
+        let read = Read { joins: false, ..Read::default() };
+        Self { rest: body, read, ended: None }
     }
 
     /// Reads one frame more, and keeps it.
@@ -89,6 +96,12 @@ where
     #[must_use]
     pub fn kept(&self) -> usize {
         self.read.length
+    }
+
+    /// How many frames are kept.
+    #[must_use]
+    pub fn kept_frames(&self) -> usize {
+        self.read.frames.len() + usize::from(!self.read.small.is_empty())
     }
 
     /// The bytes that are kept, in one piece. They stay where they are.
@@ -175,13 +188,20 @@ where
 const SMALL: usize = 1024;
 
 /// What has been read so far.
-#[derive(Default)]
 struct Read {
+    /// Whether small frames are joined.
+    joins: bool,
     frames: VecDeque<Frame<Bytes>>,
     /// Small frames behind those, joined.
     small: BytesMut,
     /// Bytes of data in both.
     length: usize,
+}
+
+impl Default for Read {
+    fn default() -> Self {
+        Self { joins: true, frames: VecDeque::new(), small: BytesMut::new(), length: 0 }
+    }
 }
 
 impl Read {
@@ -192,7 +212,7 @@ impl Read {
         match data {
             // Empty frames carry nothing, and an endless run of them would fill the queue.
             Some(data) if data.is_empty() => {}
-            Some(data) if data.len() < SMALL && !is_first => self.small.extend_from_slice(data),
+            Some(data) if self.joins && data.len() < SMALL && !is_first => self.small.extend_from_slice(data),
             _ => {
                 self.flush();
                 self.frames.push_back(frame);

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::{Extensions, Request};
 
-use super::Clock;
+use super::{Call, Clock};
 use crate::body::Body;
 
 /// What lower layers say of one attempt, for upper layers to read: also after an error, when there is no
@@ -21,15 +21,42 @@ use crate::body::Body;
 /// when it calls its inner service ([`dispatch`](super::dispatch)).
 #[derive(Clone)]
 pub struct Attempt {
-    shared: Arc<Shared>,
+    place: Place,
 }
 
-struct Shared {
+/// Where what is known of an attempt is kept.
+#[derive(Clone)]
+enum Place {
+    /// In its call, which has room for the first: most calls need no second.
+    InCall(Call),
+    Alone(Arc<Record>),
+}
+
+/// What is known of one attempt.
+pub(super) struct Record {
     number: u32,
     clock: Clock,
-    begun: Instant,
+    begun: OnceLock<Instant>,
     claims: AtomicU32,
     state: Mutex<State>,
+}
+
+impl Record {
+    /// The record of an attempt that has not begun.
+    pub(super) fn new(number: u32, clock: Clock) -> Self {
+        Self {
+            number,
+            clock,
+            begun: OnceLock::new(),
+            claims: AtomicU32::new(0),
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// Begins it now, if it has not begun.
+    pub(super) fn begin(&self) -> Instant {
+        *self.begun.get_or_init(self.clock)
+    }
 }
 
 #[derive(Default)]
@@ -113,9 +140,31 @@ impl Attempt {
     /// [`Call::begin_attempt`](super::Call::begin_attempt).
     #[must_use]
     pub fn new(number: u32, clock: Clock) -> Self {
-        let shared =
-            Shared { number, clock, begun: clock(), claims: AtomicU32::new(0), state: Mutex::default() };
-        Self { shared: Arc::new(shared) }
+        let record = Record::new(number, clock);
+        record.begin();
+        Self { place: Place::Alone(Arc::new(record)) }
+    }
+
+    /// The first attempt of a call.
+    pub(super) const fn first_of(call: Call) -> Self {
+        Self { place: Place::InCall(call) }
+    }
+
+    fn record(&self) -> &Record {
+        match &self.place {
+            Place::InCall(call) => call.first(),
+            Place::Alone(record) => record,
+        }
+    }
+
+    /// The call whose first attempt this is. Of a later attempt the call is only in the request's extensions:
+    /// [`Call::find`] looks at both.
+    #[must_use]
+    pub const fn call(&self) -> Option<&Call> {
+        match &self.place {
+            Place::InCall(call) => Some(call),
+            Place::Alone(_) => None,
+        }
     }
 
     /// The attempt this request belongs to.
@@ -145,13 +194,13 @@ impl Attempt {
     /// Its number within the call; the first is 0.
     #[must_use]
     pub fn number(&self) -> u32 {
-        self.shared.number
+        self.record().number
     }
 
     /// When it began.
     #[must_use]
     pub fn begun(&self) -> Instant {
-        self.shared.begun
+        self.record().begin()
     }
 
     /// Marks it as sent, now. Only the first mark counts.
@@ -161,7 +210,7 @@ impl Attempt {
             if state.sent_at.is_some() {
                 return;
             }
-            state.sent_at = Some((self.shared.clock)());
+            state.sent_at = Some((self.record().clock)());
             std::mem::take(&mut state.waiting)
         };
         for (_, waker) in waiting {
@@ -191,12 +240,12 @@ impl Attempt {
     /// Says that the service which now has the request will mark it as sent itself. Called in `call` by every
     /// adapter and by every layer that waits before it calls its inner service.
     pub fn claim(&self) {
-        self.shared.claims.fetch_add(1, Ordering::Relaxed);
+        self.record().claims.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many services have claimed the mark.
     pub(super) fn claims(&self) -> u32 {
-        self.shared.claims.load(Ordering::Relaxed)
+        self.record().claims.load(Ordering::Relaxed)
     }
 
     fact! {
@@ -259,7 +308,7 @@ impl Attempt {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record().state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -310,7 +359,7 @@ impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
         f.debug_struct("Attempt")
-            .field("number", &self.shared.number)
+            .field("number", &self.number())
             .field("sent", &state.sent_at.is_some())
             .field("model", &state.model)
             .field("endpoint", &state.endpoint)

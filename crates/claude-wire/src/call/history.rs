@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use http::Extensions;
+
+use super::attempt::Record;
 use super::{Attempt, Clock};
 
 /// How many attempts a [`Call`] remembers: the latest 32.
@@ -36,13 +39,15 @@ struct Shared {
     id: CallId,
     begun: Instant,
     clock: Clock,
+    first: Record,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     begun: u32,
-    attempts: VecDeque<Attempt>,
+    /// Those behind the first.
+    later: VecDeque<Attempt>,
     charge: u128,
 }
 
@@ -50,7 +55,18 @@ impl Call {
     /// A call that begins now.
     #[must_use]
     pub fn new(id: CallId, clock: Clock) -> Self {
-        Self { shared: Arc::new(Shared { id, begun: clock(), clock, state: Mutex::default() }) }
+        let first = Record::new(0, clock);
+        Self { shared: Arc::new(Shared { id, begun: clock(), clock, first, state: Mutex::default() }) }
+    }
+
+    /// The call that a request belongs to: the one in its extensions, or that of its [`Attempt`].
+    #[must_use]
+    pub fn find(extensions: &Extensions) -> Option<&Self> {
+        extensions.get().or_else(|| Attempt::find(extensions)?.call())
+    }
+
+    pub(super) fn first(&self) -> &Record {
+        &self.shared.first
     }
 
     /// Its name.
@@ -69,12 +85,17 @@ impl Call {
     #[must_use]
     pub fn begin_attempt(&self) -> Attempt {
         let mut state = self.state();
-        let attempt = Attempt::new(state.begun, self.shared.clock);
+        let number = state.begun;
         state.begun = state.begun.saturating_add(1);
-        if state.attempts.len() == MAX_HISTORY {
-            state.attempts.pop_front();
+        if number == 0 {
+            self.shared.first.begin();
+            return Attempt::first_of(self.clone());
         }
-        state.attempts.push_back(attempt.clone());
+        let attempt = Attempt::new(number, self.shared.clock);
+        if state.later.len() == MAX_HISTORY {
+            state.later.pop_front();
+        }
+        state.later.push_back(attempt.clone());
         attempt
     }
 
@@ -87,7 +108,10 @@ impl Call {
     /// The attempts so far, oldest first, the present one included; the latest [`MAX_HISTORY`] of them.
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.state().attempts.iter().cloned().collect()
+        let state = self.state();
+        let remembers_first = state.begun > 0 && state.later.len() < MAX_HISTORY;
+        let first = remembers_first.then(|| Attempt::first_of(self.clone()));
+        first.into_iter().chain(state.later.iter().cloned()).collect()
     }
 
     /// Adds to what the call has cost, in pico-dollars.

@@ -21,6 +21,7 @@ impl EventScan {
         let mut changed = Changed::No;
         let mut events = self.scanner.push(data);
         while let Some(event) = events.next() {
+            reading.events = reading.events.saturating_add(1);
             match event {
                 Ok(event) => {
                     if read(&event, reading) == Changed::Yes {

@@ -125,7 +125,7 @@ impl Meter {
         let meter = Self { shared: Arc::default() };
         meter.lock().reading.kind = kind;
         response.extensions_mut().insert(meter.clone());
-        let eye = Eye::new(meter.clone(), kind, coding_of(response.headers()));
+        let eye = Eye::new(meter.clone(), kind, Self::coding(response.headers()).map(Into::into));
         (response.map(|body| MeteredBody::scanned(body, eye)), meter)
     }
 
@@ -146,6 +146,15 @@ impl Meter {
         }
     }
 
+    /// The content coding in which nothing of a body can be read, if it has one.
+    #[must_use]
+    pub fn coding(headers: &HeaderMap) -> Option<&str> {
+        let values = headers.get_all(CONTENT_ENCODING).iter();
+        let mut codings =
+            values.flat_map(|value| value.to_str().unwrap_or("unknown").split(',')).map(str::trim);
+        codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+    }
+
     /// The meter of a response, if it has one.
     #[must_use]
     pub fn find(extensions: &Extensions) -> Option<&Self> {
@@ -155,8 +164,9 @@ impl Meter {
     /// How far the body is. Cheap enough to ask at every frame: pings move only the bytes.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        let Reading { bytes, delta_bytes, has_content, .. } = self.lock().reading;
-        Progress { bytes, delta_bytes, has_content }
+        let reading = &self.lock().reading;
+        let Reading { bytes, events, delta_bytes, has_content, .. } = *reading;
+        Progress { bytes, events, delta_bytes, has_content, has_ended: reading.ending.is_some() }
     }
 
     /// Takes the meter off a response whose body is about to be changed.
@@ -252,11 +262,4 @@ impl fmt::Debug for Meter {
 enum Changed {
     Yes,
     No,
-}
-
-/// The content coding that hides the body, if there is one.
-fn coding_of(headers: &HeaderMap) -> Option<Box<str>> {
-    let values = headers.get_all(CONTENT_ENCODING).iter();
-    let mut codings = values.flat_map(|value| value.to_str().unwrap_or("unknown").split(',')).map(str::trim);
-    codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).map(Into::into)
 }

@@ -68,6 +68,8 @@ pub struct Reading {
     pub kind: Kind,
     /// Bytes of the body that went by.
     pub bytes: u64,
+    /// Events of a stream that went by, pings and unknown ones too.
+    pub events: u64,
     /// `id` of the message.
     pub message_id: Option<Arc<str>>,
     /// The model that served, which may not be the one that was asked for.
@@ -96,6 +98,7 @@ impl fmt::Debug for Reading {
         f.debug_struct("Reading")
             .field("kind", &self.kind)
             .field("bytes", &self.bytes)
+            .field("events", &self.events)
             .field("message_id", &self.message_id.as_deref().map(shown::debug))
             .field("model", &self.model.as_deref().map(shown::debug))
             .field("usage", &self.usage)
@@ -114,10 +117,14 @@ impl fmt::Debug for Reading {
 pub struct Progress {
     /// As in [`Reading::bytes`].
     pub bytes: u64,
+    /// As in [`Reading::events`].
+    pub events: u64,
     /// As in [`Reading::delta_bytes`].
     pub delta_bytes: u64,
     /// As in [`Reading::has_content`].
     pub has_content: bool,
+    /// Whether there is a [`Reading::ending`].
+    pub has_ended: bool,
 }
 
 /// How many results of a batch have gone by.

@@ -1,0 +1,307 @@
+//! The response future: attempts, and waits between them.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use claude_errors::Classification;
+use claude_wire::call::dispatch;
+use claude_wire::headers::{names::X_SHOULD_RETRY, should_retry};
+use claude_wire::meter::{Kind, Meter};
+use claude_wire::{Body, BoxError};
+use http::{HeaderValue, Request, Response, response};
+use http_body::Body as HttpBody;
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tower_service::Service;
+
+use crate::body::{Clock, ResponseBody};
+use crate::error::{GaveUp, RetryError};
+use crate::reading::{Found, Reading};
+use crate::session::{Session, Verdict};
+
+pin_project! {
+    /// The future of [`Retry`](crate::Retry). Dropping it drops the running attempt, or the wait, and leaves nothing.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<Body>>,
+        B: HttpBody<Data = Bytes>,
+    {
+        #[pin]
+        state: State<S::Future, B>,
+        // The wait before a retry, or the patience with a body: never both.
+        #[pin]
+        clock: Option<Sleep>,
+        #[pin]
+        deadline: Option<Sleep>,
+        service: S,
+        session: Session,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F, B>
+    where
+        B: HttpBody<Data = Bytes>,
+    {
+        // The deadline was past before anything was called.
+        TooLate,
+        Calling { #[pin] future: F },
+        Reading { reading: Option<Reading<B>> },
+        Waiting,
+        Readying,
+    }
+}
+
+/// What an attempt failed with.
+#[expect(clippy::large_enum_variant, reason = "moved once")]
+enum Failed<B>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    Answer { reading: Reading<B>, judged: Classification, failure: Option<BoxError> },
+    Error(BoxError),
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<Body>>,
+    B: HttpBody<Data = Bytes>,
+{
+    pub(crate) fn new(future: Option<S::Future>, service: S, session: Session) -> Self {
+        let state = match future {
+            Some(future) => State::Calling { future },
+            None => State::TooLate,
+        };
+        Self { state, clock: None, deadline: None, service, session }
+    }
+}
+
+impl<S, B> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Output = Output<B>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        this.session.run();
+        if this.deadline.is_none()
+            && let Some(deadline) = this.session.deadline()
+        {
+            this.deadline.set(Some(sleep_until(Instant::from_std(deadline.instant()))));
+        }
+        // Who is ready at the deadline is in time.
+        if let Poll::Ready(result) = self.as_mut().poll_attempts(cx) {
+            return Poll::Ready(result);
+        }
+        match self.as_mut().project().deadline.as_pin_mut() {
+            Some(deadline) => {
+                ready!(deadline.poll(cx));
+                Poll::Ready(self.out_of_time())
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+type Output<B> = Result<Response<ResponseBody<B>>, BoxError>;
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    fn poll_attempts(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output<B>> {
+        loop {
+            let mut this = self.as_mut().project();
+            let session = this.session;
+            let failed = match this.state.as_mut().project() {
+                StateProj::TooLate => return Poll::Ready(Err(session.out_of_time(false))),
+                StateProj::Calling { future } => match ready!(future.poll(cx)) {
+                    Ok(response) => match Reading::of(response, session) {
+                        Ok(reading) => {
+                            this.state.set(State::Reading { reading: Some(reading) });
+                            continue;
+                        }
+                        Err(response) => return Poll::Ready(Ok(pass(response, session))),
+                    },
+                    Err(error) => Failed::Error(error.into()),
+                },
+                StateProj::Reading { reading } => {
+                    let ahead = reading.as_mut().expect("it is taken out once");
+                    let found = ready!(ahead.poll(cx, this.clock.as_mut(), session));
+                    this.clock.set(None);
+                    let reading = reading.take().expect("it was there above");
+                    match found {
+                        Found::Good => return Poll::Ready(Ok(release(reading, session))),
+                        Found::Failed(judged, failure) => Failed::Answer { reading, judged, failure },
+                    }
+                }
+                StateProj::Waiting => {
+                    let clock = this.clock.as_mut().as_pin_mut();
+                    ready!(clock.map_or(Poll::Ready(()), |clock| clock.poll(cx)));
+                    this.clock.set(None);
+                    this.state.set(State::Readying);
+                    continue;
+                }
+                StateProj::Readying => {
+                    match this.service.poll_ready(cx) {
+                        Poll::Ready(Ok(())) => {
+                            let future = dispatch(this.service, session.next_attempt());
+                            this.state.set(State::Calling { future });
+                            continue;
+                        }
+                        Poll::Ready(Err(error)) => {
+                            session.broken();
+                            return Poll::Ready(Err(error.into()));
+                        }
+                        Poll::Pending if session.settings().only_if_ready => {
+                            return Poll::Ready(Err(session.not_ready()));
+                        }
+                        Poll::Pending => return Poll::Pending,
+                    };
+                }
+            };
+            match session.failed(&failed.judge(session)) {
+                Verdict::Again(wait) => {
+                    // The connection, the permits and the memory of the failed attempt go before the wait.
+                    drop(failed);
+                    let clock = (!wait.is_zero()).then(|| sleep(wait));
+                    this.clock.set(clock);
+                    this.state.set(State::Waiting);
+                }
+                Verdict::Final(gave_up) => return Poll::Ready(failed.into_result(gave_up, session)),
+            }
+        }
+    }
+
+    /// The deadline has passed while something was waited for.
+    fn out_of_time(self: Pin<&mut Self>) -> Output<B> {
+        let mut this = self.project();
+        let session = this.session;
+        let result = match this.state.as_mut().project() {
+            StateProj::Reading { reading } => match reading.take() {
+                // It has failed already, as its head says.
+                Some(reading) if reading.is_error() => match reading.by_head(session) {
+                    Found::Failed(judged, failure) => {
+                        let gave_up = session.give_up_late(&judged);
+                        Failed::Answer { reading, judged, failure }.into_result(gave_up, session)
+                    }
+                    Found::Good => Ok(release(reading, session)),
+                },
+                _ => Err(session.out_of_time(true)),
+            },
+            StateProj::Calling { .. } => Err(session.out_of_time(true)),
+            StateProj::TooLate | StateProj::Waiting | StateProj::Readying => Err(session.out_of_time(false)),
+        };
+        // Nothing runs on.
+        this.state.set(State::TooLate);
+        result
+    }
+}
+
+impl<B> Failed<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    fn judge(&self, session: &Session) -> Classification {
+        match self {
+            Self::Answer { judged, .. } => judged.clone(),
+            Self::Error(error) => Classification::of_error(&**error, Some(session.is_sent())),
+        }
+    }
+
+    /// What the caller gets: the failure as it came, and why it stays one.
+    fn into_result(self, gave_up: Option<GaveUp>, session: &Session) -> Output<B> {
+        match (self, gave_up) {
+            (Self::Answer { reading, failure, .. }, gave_up) => {
+                let (mut head, body, _) = reading.into_parts();
+                if let Some(gave_up) = gave_up {
+                    head.extensions.insert(gave_up);
+                }
+                if session.settings().final_word && would_be_repeated(&head) {
+                    head.headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+                }
+                Ok(Response::from_parts(head, ResponseBody::held(body, failure, None)))
+            }
+            (Self::Error(error), Some(gave_up)) => Err(RetryError::new(gave_up, error).into()),
+            (Self::Error(error), None) => Err(error),
+        }
+    }
+}
+
+/// Whether the official SDKs would repeat it (2026-11-20).
+fn would_be_repeated(head: &response::Parts) -> bool {
+    let by_status = matches!(head.status.as_u16(), 408 | 409 | 429 | 500..);
+    should_retry(&head.headers).unwrap_or(by_status)
+}
+
+/// A success of which nothing had to be read.
+fn pass<B>(response: Response<B>, session: &mut Session) -> Response<ResponseBody<B>>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    session.succeeded(response.status());
+    match Meter::kind(response.headers()) {
+        Kind::Events if session.deadline().is_some() && session.is_message() => {
+            watch(Reading::unread(response), session)
+        }
+        Kind::Json => {
+            let clock = clock(session, None);
+            response.map(|body| ResponseBody::passed(body, clock))
+        }
+        _ => response.map(|body| ResponseBody::passed(body, None)),
+    }
+}
+
+/// A success that was read ahead.
+fn release<B>(reading: Reading<B>, session: &mut Session) -> Response<ResponseBody<B>>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    session.succeeded(reading.status());
+    watch(reading, session)
+}
+
+/// With the deadline over what is still to come.
+fn watch<B>(reading: Reading<B>, session: &Session) -> Response<ResponseBody<B>>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let is_stream = reading.is_stream();
+    let (head, body, meter) = reading.into_parts();
+    let clock = match meter.progress() {
+        progress if is_stream && progress.has_content || progress.has_ended => None,
+        _ => clock(session, is_stream.then_some(meter)),
+    };
+    Response::from_parts(head, ResponseBody::held(body, None, clock))
+}
+
+fn clock(session: &Session, content: Option<Meter>) -> Option<Clock> {
+    let deadline = session.deadline()?;
+    let sleep = Box::pin(sleep_until(Instant::from_std(deadline.instant())));
+    Some(Clock { sleep, attempts: session.attempts(), content })
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<Body>>,
+    B: HttpBody<Data = Bytes>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseFuture")
+    }
+}

@@ -1,0 +1,54 @@
+//! What is counted, through whatever recorder the application has installed by then.
+//!
+//! All labels have a few fixed values.
+
+use std::time::Duration;
+
+use claude_errors::Classification;
+use metrics::{counter, gauge, histogram};
+
+use crate::error::Reason;
+use crate::quota::Quota;
+
+/// Counter of calls by `outcome`: `ok` (at the first attempt), `recovered` (at a later one), `failed` (in a way that no
+/// further attempt helps, or that is not this layer's to repeat), `gave_up`, and `dropped` (the caller left).
+pub const CALLS_TOTAL: &str = "claude_retry_calls_total";
+/// Counter of retries: `code` of the failure before ([`Classification::code`]), and whether it was `maybe_executed`
+/// (`true`, `false`): those may be billed twice.
+pub const RETRIES_TOTAL: &str = "claude_retry_retries_total";
+/// Counter of calls that were given up: `reason` ([`Reason::as_str`]) and `code` of the last failure.
+pub const GAVE_UP_TOTAL: &str = "claude_retry_gave_up_total";
+/// Counter of calls that are themselves the retry of a client (`x-stainless-retry-count` of 1 or more): `funded` is whether
+/// there was quota for it (`true`, `false`).
+pub const CLIENT_RETRIES_TOTAL: &str = "claude_retry_client_retries_total";
+/// Histogram of the attempts of each call.
+pub const ATTEMPTS: &str = "claude_retry_attempts";
+/// Histogram of the waits before retries, in seconds.
+pub const WAIT_SECONDS: &str = "claude_retry_wait_seconds";
+/// Gauge of the quota that is left, in tries, as of the last retry or the last call given up.
+pub const QUOTA_TRIES: &str = "claude_retry_quota_tries";
+
+pub(crate) fn call(outcome: &'static str, attempts: u32) {
+    counter!(CALLS_TOTAL, "outcome" => outcome).increment(1);
+    histogram!(ATTEMPTS).record(f64::from(attempts));
+}
+
+pub(crate) fn retry(judged: &Classification, wait: Duration, quota: &Quota) {
+    let maybe_executed = text(judged.maybe_executed);
+    counter!(RETRIES_TOTAL, "code" => judged.code(), "maybe_executed" => maybe_executed).increment(1);
+    histogram!(WAIT_SECONDS).record(wait.as_secs_f64());
+    gauge!(QUOTA_TRIES).set(quota.available());
+}
+
+pub(crate) fn gave_up(reason: Reason, code: &'static str, quota: &Quota) {
+    counter!(GAVE_UP_TOTAL, "reason" => reason.as_str(), "code" => code).increment(1);
+    gauge!(QUOTA_TRIES).set(quota.available());
+}
+
+pub(crate) fn client_retry(funded: bool) {
+    counter!(CLIENT_RETRIES_TOTAL, "funded" => text(funded)).increment(1);
+}
+
+const fn text(yes: bool) -> &'static str {
+    if yes { "true" } else { "false" }
+}

@@ -1,0 +1,224 @@
+//! Responses that are read before it is known what becomes of them.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use claude_errors::Classification;
+use claude_wire::BoxError;
+use claude_wire::body::{More, Replayed};
+use claude_wire::meter::{Ending, Kind, Meter, MeteredBody};
+use http::{Response, StatusCode, response};
+use http_body::Body as HttpBody;
+use tokio::time::{Sleep, sleep};
+
+use crate::hold::MAX_FRAMES;
+use crate::layer::{ERROR_BODY_TIMEOUT, Settings};
+use crate::session::Session;
+
+/// A body that is read ahead, and can be moved after that.
+pub(crate) type Held<B> = Replayed<MeteredBody<Pin<Box<B>>>>;
+
+/// After so many frames the task yields.
+const FRAMES_AT_ONCE: u32 = 128;
+
+/// A response, and as much of its body as has come.
+pub(crate) struct Reading<B>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    head: response::Parts,
+    body: Held<B>,
+    meter: Meter,
+    aim: Aim,
+}
+
+/// What it is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// An error's body, to its end: what it says, and a connection that can be used again.
+    Error,
+    /// A stream, to its first content.
+    Content,
+    /// An answer, to its end.
+    Answer,
+}
+
+/// What was found.
+pub(crate) enum Found {
+    /// A good answer, or one that is not to be judged any more.
+    Good,
+    /// A failure, and the error of the body if that is what it was.
+    Failed(Classification, Option<BoxError>),
+}
+
+impl<B> Reading<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    /// What must be read before it is known whether it is a success. Anything else comes back.
+    pub(crate) fn of(response: Response<B>, session: &Session) -> Result<Self, Response<B>> {
+        let Some(aim) = Aim::of(&response, session) else {
+            return Err(response);
+        };
+        Ok(Self::begin(response, aim))
+    }
+
+    /// A stream that is handed on at once, but has to be watched until its first content.
+    pub(crate) fn unread(response: Response<B>) -> Self {
+        Self::begin(response, Aim::Content)
+    }
+
+    fn begin(response: Response<B>, aim: Aim) -> Self {
+        let kind = Meter::kind(response.headers());
+        // Gateways leave the type of errors out.
+        let kind = if aim == Aim::Error && kind == Kind::Other { Kind::Json } else { kind };
+        let (response, meter) = Meter::attach_as(response.map(Box::pin), kind);
+        let (head, body) = response.into_parts();
+        let body = if aim == Aim::Content { Replayed::frame_by_frame(body) } else { Replayed::new(body) };
+        Self { head, body, meter, aim }
+    }
+
+    pub(crate) const fn is_error(&self) -> bool {
+        matches!(self.aim, Aim::Error)
+    }
+
+    pub(crate) const fn is_stream(&self) -> bool {
+        matches!(self.aim, Aim::Content)
+    }
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// Reads on. `clock` is armed when there is nothing to read.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut clock: Pin<&mut Option<Sleep>>,
+        session: &Session,
+    ) -> Poll<Found> {
+        let settings = session.settings();
+        let mut frames = 0;
+        loop {
+            if let Some(found) = self.is_enough(session) {
+                return Poll::Ready(found);
+            }
+            frames += 1;
+            let more = match frames {
+                0..=FRAMES_AT_ONCE => Pin::new(&mut self.body).poll_more(cx),
+                _ => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            };
+            match more {
+                Poll::Ready(More::Data(_) | More::Other) => {}
+                Poll::Ready(More::End | More::Failed) => return Poll::Ready(self.at_end(session)),
+                Poll::Pending => {
+                    let Some(patience) = self.patience(settings) else {
+                        return Poll::Pending;
+                    };
+                    if clock.is_none() {
+                        clock.set(Some(sleep(patience)));
+                    }
+                    ready!(clock.as_mut().as_pin_mut().map_or(Poll::Ready(()), |clock| clock.poll(cx)));
+                    return Poll::Ready(self.by_head(session));
+                }
+            }
+        }
+    }
+
+    /// How long it is waited for; `None` if that is the deadline's affair alone.
+    const fn patience(&self, settings: &Settings) -> Option<Duration> {
+        match self.aim {
+            Aim::Error => Some(ERROR_BODY_TIMEOUT),
+            Aim::Content => Some(settings.hold.time),
+            Aim::Answer => None,
+        }
+    }
+
+    /// Whether no more has to be read, or may be.
+    fn is_enough(&self, session: &Session) -> Option<Found> {
+        let settings = session.settings();
+        let progress = self.meter.progress();
+        match self.aim {
+            Aim::Error => (self.body.kept() > settings.error_body_cap).then(|| self.by_head(session)),
+            Aim::Answer => (self.body.kept() > settings.collect).then_some(Found::Good),
+            Aim::Content if progress.has_content => Some(Found::Good),
+            Aim::Content => {
+                let hold = &settings.hold;
+                let is_too_much = self.body.kept() > hold.bytes
+                    || progress.events > hold.events
+                    || self.body.kept_frames() > MAX_FRAMES;
+                is_too_much.then_some(Found::Good)
+            }
+        }
+        // What a stream says is known before its end.
+        .or_else(|| self.event())
+    }
+
+    /// The failure that a stream says before any content.
+    fn event(&self) -> Option<Found> {
+        if self.aim != Aim::Content || !self.meter.progress().has_ended {
+            return None;
+        }
+        let said = self.meter.reading().error?;
+        Some(Found::Failed(Classification::of_event(&said), None))
+    }
+
+    /// Without its body, or with half of it, a response is judged by its head.
+    pub(crate) fn by_head(&self, session: &Session) -> Found {
+        self.judge_head(None, session)
+    }
+
+    fn judge_head(&self, said: Option<&claude_wire::ErrorBody>, session: &Session) -> Found {
+        let judged = Classification::of_response(self.head.status, &self.head.headers, said, session.now());
+        judged.map_or(Found::Good, |judged| Found::Failed(judged, None))
+    }
+
+    /// All of the body is here, or it has failed.
+    fn at_end(&mut self, session: &Session) -> Found {
+        let reading = self.meter.reading();
+        if self.aim == Aim::Error {
+            let said = reading.error.as_ref().filter(|_| reading.ending == Some(Ending::Complete));
+            return self.judge_head(said, session);
+        }
+        // What fails behind a whole answer has not failed.
+        if reading.ending == Some(Ending::Complete) {
+            return Found::Good;
+        }
+        let failure = self.body.take_error().map(Into::into);
+        let is_cut = failure.is_some() || session.is_message() && reading.ending == Some(Ending::Cut);
+        if !is_cut {
+            return Found::Good;
+        }
+        Found::Failed(Classification::of_cut_answer(failure.as_deref().map(|failure| failure as _)), failure)
+    }
+
+    pub(crate) fn into_parts(self) -> (response::Parts, Held<B>, Meter) {
+        (self.head, self.body, self.meter)
+    }
+}
+
+impl Aim {
+    fn of<B>(response: &Response<B>, session: &Session) -> Option<Self> {
+        let settings = session.settings();
+        if response.status().as_u16() >= 400 {
+            return Some(Self::Error);
+        }
+        if !session.may_be_read_ahead() {
+            return None;
+        }
+        match Meter::kind(response.headers()) {
+            Kind::Events if settings.hold.is_on() && session.is_message() => {
+                // What is coded cannot be read.
+                Meter::coding(response.headers()).is_none().then_some(Self::Content)
+            }
+            Kind::Json if settings.collect > 0 => Some(Self::Answer),
+            _ => None,
+        }
+    }
+}

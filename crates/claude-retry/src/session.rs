@@ -1,0 +1,372 @@
+//! One call, from its first attempt to its last.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use claude_errors::{Classification, Error, ErrorKind, Retry};
+use claude_wire::call::{Attempt, Call, CallId, Clock, Deadline, Outcome, Refusal, RefusalKind};
+use claude_wire::facts::Endpoint;
+use claude_wire::headers::client_retry_count;
+use claude_wire::{Body, BoxError};
+use http::{HeaderValue, Method, Request, StatusCode};
+
+use crate::error::{GaveUp, Reason, RetryError};
+use crate::layer::{MaybeExecuted, Settings};
+use crate::metrics;
+use crate::quota::Permit;
+use crate::template::Template;
+
+const CLOCK: Clock = || tokio::time::Instant::now().into_std();
+
+/// What is known of a call while it runs, and who decides what becomes of it.
+pub(crate) struct Session {
+    settings: Arc<Settings>,
+    call: Call,
+    attempt: Attempt,
+    /// `None` if the request can be sent only once.
+    template: Option<Template>,
+    deadline: Option<Deadline>,
+    /// `POST /v1/messages`, whose streams are known to have content.
+    is_message: bool,
+    is_client_retry: bool,
+    /// Whether there was quota for it, if it is.
+    is_funded: bool,
+    /// Attempts made.
+    made: u32,
+    /// One that makes sense only once has been made.
+    once: bool,
+    /// For the running extra attempt, or the one that is waited for.
+    permit: Option<Permit>,
+    /// What the last attempt failed with.
+    failure: Option<Classification>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Not polled yet: nothing counts.
+    Fresh,
+    Running,
+    Finished,
+}
+
+/// What becomes of a failure.
+pub(crate) enum Verdict {
+    /// Another attempt, after this wait.
+    Again(Duration),
+    /// It is the caller's.
+    Final(Option<GaveUp>),
+}
+
+impl Session {
+    /// Makes the call and its first attempt, and puts them into the request; no attempt if the deadline is past.
+    pub(crate) fn begin(settings: &Arc<Settings>, request: &mut Request<Body>) -> Self {
+        let deadline = deadline(settings, request);
+        let template = Template::of(request);
+        let call = Call::find(request.extensions()).cloned();
+        let call = call.unwrap_or_else(|| Call::new(CallId(fastrand::u128(..)), CLOCK));
+        let attempt = call.begin_attempt();
+        let mut session = Self {
+            settings: Arc::clone(settings),
+            call,
+            attempt,
+            template,
+            deadline,
+            is_message: request.method() == Method::POST
+                && Endpoint::from_path(request.uri().path()) == Endpoint::Messages,
+            is_client_retry: client_retry_count(request.headers()).is_some_and(|count| count > 0),
+            is_funded: true,
+            made: 0,
+            once: false,
+            permit: None,
+            failure: None,
+            stage: Stage::Fresh,
+        };
+        if !session.is_too_late() {
+            session.prepare(request);
+        }
+        session
+    }
+
+    fn prepare(&mut self, request: &mut Request<Body>) {
+        self.attempt.put_into(request);
+        if let Some(name) = &self.settings.count_header {
+            request.headers_mut().insert(name, HeaderValue::from(self.made));
+        }
+        self.made += 1;
+    }
+
+    /// The request of the next attempt, which begins now.
+    pub(crate) fn next_attempt(&mut self) -> Request<Body> {
+        let template = self.template.as_ref().expect("only a request that can be sent again is");
+        let mut request = template.to_request();
+        self.attempt = self.call.begin_attempt();
+        request.extensions_mut().insert(self.call.clone());
+        self.prepare(&mut request);
+        if let Some(permit) = &mut self.permit {
+            permit.spend();
+        }
+        request
+    }
+
+    /// At the first poll: what was never polled has not happened.
+    pub(crate) fn run(&mut self) {
+        if self.stage != Stage::Fresh {
+            return;
+        }
+        self.stage = Stage::Running;
+        if self.is_client_retry {
+            self.permit = self.settings.quota.draw_one();
+            self.is_funded = self.permit.is_some();
+            metrics::client_retry(self.is_funded);
+            if let Some(permit) = &mut self.permit {
+                permit.spend();
+            }
+        } else {
+            self.settings.quota.deposit();
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    fn is_too_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline.is_past(CLOCK()))
+    }
+
+    pub(crate) const fn is_message(&self) -> bool {
+        self.is_message
+    }
+
+    /// Whether there is use in reading an answer ahead: its request could be sent again, and it has a body.
+    pub(crate) fn may_be_read_ahead(&self) -> bool {
+        self.template.as_ref().is_some_and(|template| template.method() != Method::HEAD)
+    }
+
+    /// How many attempts were made.
+    pub(crate) const fn attempts(&self) -> u32 {
+        self.made
+    }
+
+    /// Whether the running attempt was sent.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.attempt.is_sent()
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        (self.settings.wall_clock)()
+    }
+
+    /// The attempt has succeeded, and the call with it.
+    pub(crate) fn succeeded(&mut self, status: StatusCode) {
+        self.attempt.set_outcome(Outcome::new("ok", self.elapsed()).with_status(status));
+        if let Some(permit) = self.permit.take() {
+            permit.succeeded();
+        }
+        self.finish(if self.made > 1 { "recovered" } else { "ok" });
+    }
+
+    /// The attempt has failed.
+    pub(crate) fn failed(&mut self, judged: &Classification) -> Verdict {
+        // What is left of the last one's permit is nobody's.
+        drop(self.permit.take());
+        match self.weigh(judged) {
+            Ok((wait, permit)) => {
+                self.settle(judged, Some(wait));
+                metrics::retry(judged, wait, &self.settings.quota);
+                tell(judged, wait, self.made);
+                self.once |= judged.retry == Retry::Once;
+                self.permit = Some(permit);
+                self.failure = Some(judged.clone());
+                Verdict::Again(wait)
+            }
+            Err(None) => {
+                self.settle(judged, None);
+                self.finish("failed");
+                Verdict::Final(None)
+            }
+            Err(Some(reason)) => {
+                self.settle(judged, None);
+                Verdict::Final(Some(self.give_up(reason, judged.code())))
+            }
+        }
+    }
+
+    /// How long to wait before another attempt, and what pays for it; or why there is none.
+    fn weigh(&self, judged: &Classification) -> Result<(Duration, Permit), Option<Reason>> {
+        if !judged.is_retryable() || matches!(judged.kind, ErrorKind::Refused(_)) {
+            return Err(None);
+        }
+        let Some(template) = &self.template else {
+            return Err(Some(Reason::StreamedRequest));
+        };
+        if judged.maybe_executed && !self.may_be_executed_twice(template) {
+            return Err(Some(Reason::MaybeExecuted));
+        }
+        let had_its_once = judged.retry == Retry::Once && self.once;
+        if self.made > self.settings.max_retries || had_its_once {
+            return Err(Some(Reason::Attempts));
+        }
+        let wait = self.wait(judged);
+        if wait > self.settings.max_wait {
+            return Err(Some(Reason::LongWait));
+        }
+        if self.deadline.is_some_and(|deadline| deadline.remaining(CLOCK()) <= wait) {
+            return Err(Some(Reason::Deadline));
+        }
+        let permit = self.is_funded.then(|| self.settings.quota.draw(judged)).flatten();
+        permit.map(|permit| (wait, permit)).ok_or(Some(Reason::Quota))
+    }
+
+    fn may_be_executed_twice(&self, template: &Template) -> bool {
+        match self.settings.maybe_executed {
+            MaybeExecuted::Leave => false,
+            MaybeExecuted::RepeatAnswers => template.costs_only_an_answer(),
+            MaybeExecuted::RepeatAll => true,
+        }
+    }
+
+    fn wait(&self, judged: &Classification) -> Duration {
+        // Another limit group knows nothing of this failure; and who has paused the bucket below makes the call wait there.
+        if self.attempt.alternative_left() || self.attempt.wait_handled() {
+            return Duration::ZERO;
+        }
+        let Settings { backoff, .. } = &*self.settings;
+        let (retries, random) = (self.made.saturating_sub(1), self.settings.random());
+        match judged.retry_after {
+            Some(asked) => backoff.wait_asked_for(asked, retries, random),
+            None if judged.kind == ErrorKind::Overloaded => {
+                backoff.wait(retries, backoff.overload_floor(), random)
+            }
+            None => backoff.wait(retries, Duration::ZERO, random),
+        }
+    }
+
+    /// The inner service was not ready for the next attempt.
+    pub(crate) fn not_ready(&mut self) -> BoxError {
+        self.give_up_waiting(Reason::NotReady)
+    }
+
+    /// The deadline has passed.
+    pub(crate) fn out_of_time(&mut self, runs: bool) -> BoxError {
+        if !runs {
+            return self.give_up_waiting(Reason::Deadline);
+        }
+        if self.is_sent() {
+            let judged = Classification::of_error(&timed_out(), Some(true));
+            self.settle(&judged, None);
+            let gave_up = self.give_up(Reason::Deadline, judged.code());
+            return RetryError::new(gave_up, timed_out()).into();
+        }
+        // It stood in a queue of a layer below.
+        let judged = Classification::of_refusal(&too_late());
+        self.settle(&judged, None);
+        self.give_up_waiting(Reason::Deadline)
+    }
+
+    /// The deadline has passed while the body of this failure was read.
+    pub(crate) fn give_up_late(&mut self, judged: &Classification) -> Option<GaveUp> {
+        match self.failed(judged) {
+            Verdict::Final(gave_up) => gave_up,
+            // No wait, not even none, ends before a deadline that is past.
+            Verdict::Again(_) => None,
+        }
+    }
+
+    /// There is no attempt that could be judged: what the last one failed with, if there was one.
+    fn give_up_waiting(&mut self, reason: Reason) -> BoxError {
+        match self.failure.take() {
+            Some(judged) => {
+                let gave_up = self.give_up(reason, judged.code());
+                RetryError::new(gave_up, Error::from(judged)).into()
+            }
+            None => {
+                let refusal = too_late();
+                let gave_up = self.give_up(reason, refusal.code());
+                RetryError::new(gave_up, refusal).into()
+            }
+        }
+    }
+
+    /// The inner service failed when it was to become ready, which is the end of it.
+    pub(crate) fn broken(&mut self) {
+        self.finish("failed");
+    }
+
+    /// Writes down how the attempt ended.
+    fn settle(&self, judged: &Classification, wait: Option<Duration>) {
+        let mut outcome = Outcome::new(judged.code(), self.elapsed());
+        outcome.status = judged.status;
+        outcome.wait = wait;
+        outcome.maybe_executed = judged.maybe_executed;
+        self.attempt.set_outcome(outcome);
+    }
+
+    fn elapsed(&self) -> Duration {
+        CLOCK().saturating_duration_since(self.attempt.begun())
+    }
+
+    fn give_up(&mut self, reason: Reason, code: &'static str) -> GaveUp {
+        let gave_up = GaveUp::new(reason, self.made);
+        metrics::gave_up(reason, code, &self.settings.quota);
+        tracing::info!(target: "claude_retry", code, attempts = self.made, reason = reason.as_str(), "gave up");
+        self.finish("gave_up");
+        gave_up
+    }
+
+    fn finish(&mut self, outcome: &'static str) {
+        self.stage = Stage::Finished;
+        self.permit = None;
+        metrics::call(outcome, self.made);
+    }
+}
+
+/// The caller has left.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.stage == Stage::Running {
+            self.finish("dropped");
+        }
+    }
+}
+
+/// The earlier of the request's own deadline and that of the settings, for the layers below to find.
+fn deadline(settings: &Settings, request: &mut Request<Body>) -> Option<Deadline> {
+    let own = request.extensions().get::<Deadline>().copied();
+    let configured = settings.timeout.and_then(|timeout| Deadline::after(CLOCK(), timeout));
+    let Some(configured) = configured else {
+        return own;
+    };
+    let deadline = own.map_or(configured, |own| own.earlier(configured));
+    request.extensions_mut().insert(deadline);
+    Some(deadline)
+}
+
+/// The one event of a retry.
+fn tell(judged: &Classification, wait: Duration, attempt: u32) {
+    tracing::info!(
+        target: "claude_retry",
+        code = judged.code(),
+        status = judged.status.map(|status| status.as_u16()),
+        request_id = judged.request_id.as_deref(),
+        cause = judged.cause,
+        maybe_executed = judged.maybe_executed,
+        attempt,
+        wait_ms = wait.as_millis(),
+        "retry"
+    );
+}
+
+pub(crate) fn timed_out() -> io::Error {
+    io::ErrorKind::TimedOut.into()
+}
+
+fn too_late() -> Refusal {
+    Refusal::new(RefusalKind::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline is past")
+}
