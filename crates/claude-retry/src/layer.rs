@@ -170,7 +170,8 @@ impl RetryLayer {
         self
     }
 
-    /// Puts a header on each attempt with the number of retries before it, from 0.
+    /// Puts a header on each attempt with the number of retries before it, from 0; on top of the number that the caller
+    /// has put there.
     #[must_use]
     pub fn with_retry_count_header(mut self, name: HeaderName) -> Self {
         self.settings().count_header = Some(name);

@@ -102,6 +102,7 @@
 //!
 //! It cannot prevent that an attempt of which nothing was heard is billed: the API has no idempotency key (2026-11). It
 //! never goes on with a stream that broke after its first content. It reads no coded body: a stream in gzip is not held.
+//! It needs tokio's timer for whatever it waits for; a call that succeeds at once and has no deadline waits for nothing.
 //!
 //! # Observability
 //!

@@ -92,7 +92,11 @@ impl Session {
     fn prepare(&mut self, request: &mut Request<Body>) {
         self.attempt.put_into(request);
         if let Some(name) = &self.settings.count_header {
-            request.headers_mut().insert(name, HeaderValue::from(self.made));
+            // On top of what the caller has counted.
+            let counted =
+                request.headers().get(name).and_then(|count| count.to_str().ok()?.parse::<u32>().ok());
+            let count = counted.unwrap_or_default().saturating_add(self.made);
+            request.headers_mut().insert(name, HeaderValue::from(count));
         }
         self.made += 1;
     }
