@@ -10,9 +10,8 @@ use std::{
     time::Duration,
 };
 
-use claude_tower::config::{
-    Config, ConfigError, ConfigProblemKind as Kind, HttpVersion, MaybeExecuted, Proxy, ProxyUrl,
-};
+use claude_tower::config::{Config, ConfigError, ConfigProblemKind as Kind, HttpVersion, Proxy, ProxyUrl};
+use claude_tower::retry::{Backoff, Hold, MaybeExecuted, Quota, RetryLayer};
 use http::HeaderName;
 use proptest::prelude::*;
 
@@ -547,6 +546,82 @@ fn each_key_can_be_set_by_a_variable() {
             variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         assert_eq!(environment(None, &variables).unwrap(), expected, "{key}");
         expected.validate().unwrap();
+    }
+}
+
+#[test]
+fn the_retry_has_the_defaults_of_its_layer_and_what_a_gateway_adds() {
+    let layer = Config::default().retry.layer().unwrap().unwrap();
+    let expected = RetryLayer::new().with_collect(1 << 20).with_final_word(true);
+    assert_eq!(format!("{layer:?}"), format!("{expected:?}"));
+}
+
+#[test]
+fn the_layer_of_the_retry_is_as_its_section_says() {
+    let text = r#"
+        max_retries = 1
+        backoff_base = "2s"
+        backoff_max = "3s"
+        jitter = 0.5
+        overload_floor = "4s"
+        max_wait = "5s"
+        timeout = "6s"
+        quota_ratio = 0.7
+        quota_burst = 8
+        maybe_executed = "repeat-all"
+        hold_time = "9s"
+        hold_bytes = "10KiB"
+        hold_events = 11
+        collect = "12KiB"
+        only_if_ready = true
+        retry_count_header = "x-attempt"
+        final_word = false
+    "#;
+    let layer = file(&format!("[retry]{text}")).unwrap().retry.layer().unwrap().unwrap();
+    let backoff = Backoff::new(2 * SECOND, 3 * SECOND).unwrap().with_jitter(0.5).unwrap();
+    let expected = RetryLayer::new()
+        .with_max_retries(1)
+        .with_backoff(backoff.with_overload_floor(4 * SECOND))
+        .with_max_wait(5 * SECOND)
+        .with_timeout(6 * SECOND)
+        .with_quota(Quota::new(0.7, 8).unwrap())
+        .with_maybe_executed(MaybeExecuted::RepeatAll)
+        .with_hold(Hold::default().with_time(9 * SECOND).with_bytes(10 << 10).with_events(11))
+        .with_collect(12 << 10)
+        .only_if_ready()
+        .with_retry_count_header(HeaderName::from_static("x-attempt"));
+    assert_eq!(format!("{layer:?}"), format!("{expected:?}"));
+
+    // No key is without effect, nor will be one that comes later.
+    let plain = format!("{:?}", Config::default().retry.layer().unwrap());
+    for (key, _, _, change) in SETTINGS.iter().filter(|(key, ..)| key.starts_with("retry.")) {
+        let mut config = Config::default();
+        change(&mut config);
+        assert_ne!(format!("{:?}", config.retry.layer().unwrap()), plain, "{key}");
+    }
+}
+
+#[test]
+fn a_retry_that_is_off_has_no_layer_and_a_wrong_one_is_an_error() {
+    let mut retry = Config::default().retry;
+    retry.enabled = false;
+    assert!(retry.layer().unwrap().is_none());
+    retry.jitter = f64::NAN;
+    assert_eq!(retry.layer().unwrap_err().to_string(), "retry.jitter: must be between 0 and 1, but is NaN");
+    retry.enabled = true;
+    assert!(retry.layer().is_err());
+}
+
+/// Each border of the configuration is within those of the layer.
+#[test]
+fn whatever_the_section_allows_makes_a_layer() {
+    let low = "backoff_base = '1ms'\nbackoff_max = '1ms'\njitter = 0\nquota_ratio = 0\nquota_burst = 0\n\
+               hold_time = '0s'\nhold_bytes = 0\nhold_events = 0\ncollect = 0";
+    let high = "backoff_base = '10m'\nbackoff_max = '1h'\njitter = 1\nquota_ratio = 100\nquota_burst = 1000000\n\
+                hold_time = '1m'\nhold_bytes = '16MiB'\nhold_events = 100000\ncollect = '64MiB'";
+    for text in [low, high] {
+        let config = file(&format!("[retry]\n{text}")).unwrap();
+        assert!(config.retry.layer().unwrap().is_some(), "{text}");
     }
 }
 

@@ -81,7 +81,7 @@ pub use client::{ClientConfig, HttpVersion, TlsConfig};
 pub use error::{ConfigError, ConfigProblem, ConfigProblemKind};
 pub use gateway::GatewayConfig;
 pub use proxy::{Proxy, ProxyUrl};
-pub use retry::{MaybeExecuted, RetryConfig};
+pub use retry::RetryConfig;
 
 /// The whole configuration. See the [module docs](self).
 ///

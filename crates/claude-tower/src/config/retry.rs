@@ -1,14 +1,17 @@
 //! `[retry]`: how failed attempts are repeated.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{error::Error, ops::RangeInclusive, time::Duration};
 
+use claude_retry::{Backoff, Hold, MaybeExecuted, Quota, RetryLayer};
 use http::HeaderName;
 use serde::{Deserialize, Deserializer};
 
 use super::{
     ConfigError,
     check::{self, Check, Validate},
-    duration, size, text,
+    duration,
+    error::{ConfigProblem, ConfigProblemKind},
+    size, text,
 };
 
 const MAX_RETRIES: RangeInclusive<u32> = 0..=20;
@@ -83,7 +86,7 @@ pub struct RetryConfig {
     /// goes to the caller at once.
     #[serde(deserialize_with = "duration::deserialize")]
     pub max_wait: Duration,
-    /// How long a request may take with all its attempts, waits and queues.
+    /// How long a request may take with all its attempts, waits and queues, up to the first content of a stream.
     #[serde(deserialize_with = "duration::optional")]
     pub timeout: Option<Duration>,
     /// How many repeats each first attempt adds to the quota.
@@ -91,6 +94,7 @@ pub struct RetryConfig {
     /// How many repeats the quota holds at most, and at the start. 0 allows none at all.
     pub quota_burst: u32,
     /// What becomes of a failure after which the request may have been executed.
+    #[serde(with = "Words")]
     pub maybe_executed: MaybeExecuted,
     /// How long a stream is held back at most until its first content, so that one that fails before can be repeated. If
     /// this, [`hold_bytes`](Self::hold_bytes) or [`hold_events`](Self::hold_events) is 0, nothing is held back.
@@ -149,6 +153,57 @@ impl RetryConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         check::validate("retry", self)
     }
+
+    /// The layer with these settings, or `None` if it is not [`enabled`](Self::enabled). Each has a quota of its own.
+    ///
+    /// ```
+    /// use claude_tower::config::Config;
+    /// use claude_tower::stack::{Slot, StackBuilder};
+    ///
+    /// let config = Config::from_toml("[retry]\nmax_retries = 5", "claude-tower.toml")?;
+    /// let mut stack = StackBuilder::new();
+    /// if let Some(retry) = config.retry.layer()? {
+    ///     stack = stack.layer(Slot::Retry, retry);
+    /// }
+    /// # Ok::<_, claude_tower::config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`validate`](Self::validate).
+    pub fn layer(&self) -> Result<Option<RetryLayer>, ConfigError> {
+        self.validate()?;
+        if !self.enabled {
+            return Ok(None);
+        }
+        let backoff = Backoff::new(self.backoff_base, self.backoff_max)
+            .and_then(|backoff| backoff.with_jitter(self.jitter))
+            .map_err(refused)?
+            .with_overload_floor(self.overload_floor);
+        let hold = Hold::default()
+            .with_time(self.hold_time)
+            .with_bytes(in_memory(self.hold_bytes))
+            .with_events(self.hold_events);
+        let mut layer = RetryLayer::new()
+            .with_max_retries(self.max_retries)
+            .with_backoff(backoff)
+            .with_max_wait(self.max_wait)
+            .with_quota(Quota::new(self.quota_ratio, self.quota_burst).map_err(refused)?)
+            .with_maybe_executed(self.maybe_executed)
+            .with_hold(hold)
+            .with_collect(in_memory(self.collect))
+            .with_final_word(self.final_word);
+        if let Some(timeout) = self.timeout {
+            layer = layer.with_timeout(timeout);
+        }
+        if self.only_if_ready {
+            layer = layer.only_if_ready();
+        }
+        if let Some(name) = &self.retry_count_header {
+            layer = layer.with_retry_count_header(name.clone());
+        }
+        Ok(Some(layer))
+    }
 }
 
 impl Validate for RetryConfig {
@@ -179,18 +234,22 @@ impl Validate for RetryConfig {
     }
 }
 
-/// What becomes of a failure after which nobody knows whether the request was executed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum MaybeExecuted {
-    /// It goes to the caller.
+/// How [`MaybeExecuted`] is written.
+#[derive(Deserialize)]
+#[serde(remote = "MaybeExecuted", rename_all = "kebab-case")]
+enum Words {
     Leave,
-    /// It is repeated where the request only asks for an answer: at worst a second one is paid for.
-    #[default]
     RepeatAnswers,
-    /// It is repeated, also where that may make something twice.
     RepeatAll,
+}
+
+/// What the layer refuses is out of range here already, unless the two differ.
+fn refused(error: impl Error) -> ConfigError {
+    ConfigError::one(ConfigProblem::new(ConfigProblemKind::OutOfRange, error.to_string()))
+}
+
+fn in_memory(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeaderName>, D::Error> {
