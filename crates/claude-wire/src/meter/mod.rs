@@ -52,6 +52,10 @@ pub use reading::{BatchItem, BatchTotals, Ending, Kind, Progress, Reading, Unrea
 
 use eye::Eye;
 
+/// The types of JSON lines.
+const BATCH_RESULTS: [&str; 4] =
+    ["application/x-jsonl", "application/jsonl", "application/x-ndjson", "application/ndjson"];
+
 /// What a subscriber may ask to be waited for.
 pub type EndFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -134,15 +138,23 @@ impl Meter {
     pub fn kind(headers: &HeaderMap) -> Kind {
         let content_type =
             headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match media_type.as_str() {
-            "text/event-stream" => Kind::Events,
-            "application/json" => Kind::Json,
-            "application/x-jsonl" | "application/jsonl" | "application/x-ndjson" | "application/ndjson" => {
-                Kind::BatchResults
-            }
-            _ if media_type.ends_with("+json") => Kind::Json,
-            _ => Kind::Other,
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        let is_one_of = |names: &[&str]| names.iter().any(|name| media_type.eq_ignore_ascii_case(name));
+        let is_json = || {
+            let suffix =
+                media_type.len().checked_sub("+json".len()).and_then(|start| media_type.get(start..));
+            suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
+        };
+        if is_one_of(&["application/json"]) {
+            Kind::Json
+        } else if is_one_of(&["text/event-stream"]) {
+            Kind::Events
+        } else if is_one_of(&BATCH_RESULTS) {
+            Kind::BatchResults
+        } else if is_json() {
+            Kind::Json
+        } else {
+            Kind::Other
         }
     }
 
