@@ -279,6 +279,16 @@ fn bad_files_are_refused_with_place_and_key() {
             Kind::InvalidValue,
             &[&format!("f.toml:2:1: retry.retry_count_header: {HEADER}, but is true or false")],
         ),
+        (
+            "[retry]\nretry_count_header = 'content-length'",
+            Kind::OutOfRange,
+            &["f.toml:2:1: retry.retry_count_header: must begin with x-, and not be x-api-key"],
+        ),
+        (
+            "[retry]\nretry_count_header = 'X-Api-Key'",
+            Kind::OutOfRange,
+            &["f.toml:2:1: retry.retry_count_header: must begin with x-, and not be x-api-key"],
+        ),
         // What does not go together.
         (
             "[client.tls]\nclient_cert = 'a.pem'",
@@ -618,7 +628,7 @@ fn whatever_the_section_allows_makes_a_layer() {
     let low = "backoff_base = '1ms'\nbackoff_max = '1ms'\njitter = 0\nquota_ratio = 0\nquota_burst = 0\n\
                hold_time = '0s'\nhold_bytes = 0\nhold_events = 0\ncollect = 0";
     let high = "backoff_base = '10m'\nbackoff_max = '1h'\njitter = 1\nquota_ratio = 100\nquota_burst = 1000000\n\
-                hold_time = '1m'\nhold_bytes = '16MiB'\nhold_events = 100000\ncollect = '64MiB'";
+                hold_time = '1m'\nhold_bytes = '16MiB'\nhold_events = 1000\ncollect = '64MiB'";
     for text in [low, high] {
         let config = file(&format!("[retry]\n{text}")).unwrap();
         assert!(config.retry.layer().unwrap().is_some(), "{text}");
@@ -657,7 +667,7 @@ fn ranges_hold_at_both_borders() {
         ("retry.quota_burst", "", "0", "1000000", "1000001"),
         ("retry.hold_time", "", "'0s'", "'1m'", "'1m1ms'"),
         ("retry.hold_bytes", "", "'0B'", "'16MiB'", "'16777217B'"),
-        ("retry.hold_events", "", "0", "100000", "100001"),
+        ("retry.hold_events", "", "0", "1000", "1001"),
         ("retry.collect", "", "'0B'", "'64MiB'", "'67108865B'"),
     ];
     // What must be set with a key for the whole of its range.

@@ -3,6 +3,7 @@
 use std::{error::Error, ops::RangeInclusive, time::Duration};
 
 use claude_retry::{Backoff, Hold, MaybeExecuted, Quota, RetryLayer};
+use claude_wire::headers::names;
 use http::HeaderName;
 use serde::{Deserialize, Deserializer};
 
@@ -26,7 +27,8 @@ const QUOTA_BURST: RangeInclusive<u32> = 0..=1_000_000;
 // Whoever streams waits meanwhile, and each call may hold so much in memory.
 const HOLD_TIME: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(60);
 const HOLD_BYTES: RangeInclusive<u64> = 0..=16 << 20;
-const HOLD_EVENTS: RangeInclusive<u64> = 0..=100_000;
+// With a frame each: no more frames are held.
+const HOLD_EVENTS: RangeInclusive<u64> = 0..=1_000;
 const COLLECT: RangeInclusive<u64> = 0..=64 << 20;
 
 /// `[retry]`: which failed attempts are repeated, when, and how many at most.
@@ -46,10 +48,10 @@ const COLLECT: RangeInclusive<u64> = 0..=64 << 20;
 /// | `maybe_executed` | `"repeat-answers"` | `"leave"`, `"repeat-answers"`, `"repeat-all"` | ours, 2026-11-23 |
 /// | `hold_time` | `5s` | `0s` to `1m` | ours, 2026-11-23 |
 /// | `hold_bytes` | `64KiB` | 0 to `16MiB` | ours, 2026-11-23 |
-/// | `hold_events` | `200` | 0 to 100000 | LiteLLM 1.106.2, 2026-11-22 |
+/// | `hold_events` | `200` | 0 to 1000 | LiteLLM 1.106.2, 2026-11-22 |
 /// | `collect` | `1MiB` | 0 to `64MiB` | ours, 2026-11-23 |
 /// | `only_if_ready` | `false` | | ours, 2026-11-23 |
-/// | `retry_count_header` | not set | the name of a header | |
+/// | `retry_count_header` | not set | a name that begins with `x-`, but not `x-api-key` | |
 /// | `final_word` | `true` | | ours, 2026-11-23 |
 ///
 /// ```
@@ -231,6 +233,9 @@ impl Validate for RetryConfig {
         check.size("hold_bytes", self.hold_bytes, HOLD_BYTES);
         check.number("hold_events", self.hold_events, HOLD_EVENTS);
         check.size("collect", self.collect, COLLECT);
+        let is_ours = |name: &HeaderName| name.as_str().starts_with("x-") && name != names::X_API_KEY;
+        let valid = self.retry_count_header.as_ref().is_none_or(is_ours);
+        check.require(valid, "retry_count_header", "must begin with x-, and not be x-api-key");
     }
 }
 
