@@ -358,8 +358,8 @@ fn bad_files_are_refused_with_place_and_key() {
             &[
                 "f.toml:1:13: gateway.listen: must be an IP address and a port, such as 127.0.0.1:8080 or \
                  [::1]:8080, but is \"ä€\"",
-                "f.toml:1:28: gateway.x: unknown key; known here: listen, upstream, shutdown_grace, access_log, \
-                 worker_threads",
+                "f.toml:1:28: gateway.x: unknown key; known here: listen, upstream, shutdown_grace, \
+                 max_buffered_request, access_log, worker_threads",
             ],
         ),
         // Everything at once, in the order of the file.
@@ -518,6 +518,7 @@ const SETTINGS: &[Setting] = &[
         c.gateway.upstream = Some("https://h:1/path".parse().unwrap());
     }),
     ("gateway.shutdown_grace", "0s", &[], |c| c.gateway.shutdown_grace = Duration::ZERO),
+    ("gateway.max_buffered_request", "17KiB", &[], |c| c.gateway.max_buffered_request = 17 << 10),
     ("gateway.access_log", "false", &[], |c| c.gateway.access_log = false),
     ("gateway.worker_threads", "8", &[], |c| c.gateway.worker_threads = 8),
     ("retry.enabled", "false", &[], |c| c.retry.enabled = false),
@@ -655,6 +656,7 @@ fn ranges_hold_at_both_borders() {
         ("client.pool_idle_timeout", "'999ms'", "'1s'", "'1h'", "'1h1ns'"),
         ("client.pool_max_idle_per_host", "", "0", "10000", "10001"),
         ("gateway.shutdown_grace", "", "'0s'", "'24h'", "'24h1s'"),
+        ("gateway.max_buffered_request", "", "'0B'", "'1GiB'", "'1073741825B'"),
         ("gateway.worker_threads", "", "0", "1024", "1025"),
         ("retry.max_retries", "", "0", "20", "21"),
         ("retry.backoff_base", "'999us'", "'1ms'", "'10m'", "'10m1ms'"),

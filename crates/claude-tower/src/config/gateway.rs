@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use super::{
     ConfigError,
     check::{self, Check, Validate},
-    duration, text,
+    duration, size, text,
     url::{Rules, shown},
 };
 
@@ -21,6 +21,8 @@ const UPSTREAM: Rules = Rules { schemes: &["http", "https"], user: false, path: 
 const UPSTREAM_EXPECTED: &str =
     "an http or https URL without user, query and fragment, such as https://api.anthropic.com";
 const SHUTDOWN_GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3_600);
+// Each call may hold so much.
+const MAX_BUFFERED_REQUEST: RangeInclusive<u64> = 0..=1 << 30;
 // More threads than this is a slip of the finger on any machine of today.
 const WORKER_THREADS: RangeInclusive<usize> = 0..=1_024;
 
@@ -31,6 +33,7 @@ const WORKER_THREADS: RangeInclusive<usize> = 0..=1_024;
 /// | `listen` | `"127.0.0.1:8080"` | an IP address and a port; port 0 takes a free one | ours, 2026-11-22 |
 /// | `upstream` | not set | an `http` or `https` URL | |
 /// | `shutdown_grace` | `10m` | `0s` to `24h` | the SDKs' limit of 600 s for one call, 2026-11-20 |
+/// | `max_buffered_request` | `32MiB` | 0 to `1GiB` | the API's limit for Messages requests, 2026-10 |
 /// | `access_log` | `true` | | ours, 2026-11-22 |
 /// | `worker_threads` | `0` | 0 to 1024 | tokio's own default, 2026-11-22 |
 #[derive(Clone, PartialEq, Deserialize)]
@@ -46,6 +49,10 @@ pub struct GatewayConfig {
     /// How long running calls may take to end after the signal to stop. `0s` cuts them at once.
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_grace: Duration,
+    /// Up to which size a request is read into memory before it is sent, so that it can be sent again. A larger one, and
+    /// one that carries files, goes on as it comes, and is sent once. 0 reads none.
+    #[serde(deserialize_with = "size::deserialize")]
+    pub max_buffered_request: u64,
     /// Whether each call is logged in one line, without prompts, completions and keys.
     pub access_log: bool,
     /// How many threads work on calls. 0 is one for each core.
@@ -58,6 +65,7 @@ impl Default for GatewayConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             upstream: None,
             shutdown_grace: Duration::from_secs(600),
+            max_buffered_request: 32 << 20,
             access_log: true,
             worker_threads: 0,
         }
@@ -78,6 +86,7 @@ impl GatewayConfig {
 impl Validate for GatewayConfig {
     fn check(&self, check: &mut Check<'_>) {
         check.duration("shutdown_grace", self.shutdown_grace, SHUTDOWN_GRACE);
+        check.size("max_buffered_request", self.max_buffered_request, MAX_BUFFERED_REQUEST);
         check.number("worker_threads", self.worker_threads, WORKER_THREADS);
         let valid = self.upstream.as_ref().is_none_or(|uri| UPSTREAM.allows(uri));
         check.require(valid, "upstream", format!("must be {UPSTREAM_EXPECTED}"));
@@ -87,11 +96,13 @@ impl Validate for GatewayConfig {
 impl fmt::Debug for GatewayConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // All fields are named, so that a new one is not forgotten here.
-        let Self { listen, upstream, shutdown_grace, access_log, worker_threads } = self;
+        let Self { listen, upstream, shutdown_grace, max_buffered_request, access_log, worker_threads } =
+            self;
         f.debug_struct("GatewayConfig")
             .field("listen", listen)
             .field("upstream", &upstream.as_ref().map(shown))
             .field("shutdown_grace", shutdown_grace)
+            .field("max_buffered_request", max_buffered_request)
             .field("access_log", access_log)
             .field("worker_threads", worker_threads)
             .finish()
