@@ -1,0 +1,7 @@
+//! Responses whose bodies matter: what is read ahead, what that decides, and that it comes out as it went in.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
+
+mod bounds;
+mod hold;
+mod support;
