@@ -1,0 +1,7 @@
+//! Attempts, the waits between them, and what becomes of calls: everything but bodies and storms.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
+
+mod answers;
+mod errors;
+mod support;
