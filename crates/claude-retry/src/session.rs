@@ -241,15 +241,18 @@ impl Session {
         if self.attempt.alternative_left() || self.attempt.wait_handled() {
             return Duration::ZERO;
         }
-        let Settings { backoff, .. } = &*self.settings;
-        let (retries, random) = (self.made.saturating_sub(1), self.settings.random());
-        match judged.retry_after {
+        let Settings { backoff, max_wait, .. } = &*self.settings;
+        let retries = self.made.saturating_sub(1);
+        let wait = |random| match judged.retry_after {
             Some(asked) => backoff.wait_asked_for(asked, retries, random),
             None if judged.kind == ErrorKind::Overloaded => {
                 backoff.wait(retries, backoff.overload_floor(), random)
             }
             None => backoff.wait(retries, Duration::ZERO, random),
-        }
+        };
+        // Whether a wait is too long is not left to chance.
+        let least = wait(0.0);
+        if least > *max_wait { least } else { wait(self.settings.random()).min(*max_wait) }
     }
 
     /// The inner service was not ready for the next attempt.

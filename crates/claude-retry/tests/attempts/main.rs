@@ -4,4 +4,6 @@
 
 mod answers;
 mod errors;
+mod jitter;
 mod support;
+mod waits;
