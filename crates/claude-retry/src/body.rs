@@ -123,10 +123,18 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.inner {
+        let hint = match &self.inner {
+            _ if self.is_cut => return SizeHint::with_exact(0),
             Inner::Passed { body } => body.size_hint(),
             Inner::Held { body } => body.size_hint(),
+        };
+        if self.failure.is_none() {
+            return hint;
         }
+        // A server would make a length of an exact one, send as much, and never come to the failure.
+        let mut open = SizeHint::new();
+        open.set_lower(hint.lower());
+        open
     }
 }
 

@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 mod bounds;
+mod ends;
 mod hold;
 mod support;
+mod unchanged;
