@@ -6,11 +6,12 @@
 use std::any::type_name;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::future::Ready;
+use std::future;
 use std::path::Path;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use claude_tower::{client, config, errors, stack, upstream};
+use claude_tower::{client, config, errors, retry, stack, upstream};
 use claude_wire::{Body, BoxError, ErrorBody, body, call, facts, headers, meter, sse, usage};
 use http::{Request, Response};
 use http_body_util::Full;
@@ -18,9 +19,26 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 type Inner = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
-type Future = Ready<Result<Response<Body>, Infallible>>;
+type Future = future::Ready<Result<Response<Body>, Infallible>>;
 /// Neither `Send` nor `Sync`: what only stands in the type must not count.
 type Untouchable = *const ();
+
+/// A service whose future is as good as can be.
+struct Ready;
+
+impl Service<Request<Body>> for Ready {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        future::ready(Ok(Response::default()))
+    }
+}
 
 struct Watch;
 
@@ -113,6 +131,7 @@ fn names() -> Vec<&'static str> {
         config::HttpVersion,
         config::Proxy,
         config::ProxyUrl,
+        config::RetryConfig,
         config::TlsConfig,
         errors::Blame,
         errors::Classification,
@@ -131,6 +150,18 @@ fn names() -> Vec<&'static str> {
         errors::report::TracingReporter,
         errors::typed::ResponseBody<Full<Bytes>>,
         errors::typed::TypedErrors<Inner>,
+        retry::Backoff,
+        retry::GaveUp,
+        retry::Hold,
+        retry::InvalidBackoff,
+        retry::InvalidQuota,
+        retry::MaybeExecuted,
+        retry::Quota,
+        retry::Reason,
+        retry::ResponseBody<Full<Bytes>>,
+        retry::Retry<Inner>,
+        retry::RetryError,
+        retry::RetryLayer,
         stack::Slot,
         stack::Stack,
         stack::StackBuilder,
@@ -145,6 +176,7 @@ fn names() -> Vec<&'static str> {
         client::ReqwestFuture,
         errors::observe::ResponseFuture<Future>,
         errors::typed::ResponseFuture<Future, Body>,
+        retry::ResponseFuture<Ready, Full<Bytes>>,
         upstream::ResponseFuture<Future>,
     );
     names
@@ -165,6 +197,9 @@ fn futures_go_where_their_task_goes() {
     future_is_send::<upstream::Upstream<client::HyperClient>>();
     future_is_send::<errors::typed::TypedErrors<client::HyperClient>>();
     future_is_send::<errors::observe::ObserveErrors<client::ReqwestClient>>();
+    future_is_send::<retry::Retry<client::HyperClient>>();
+    future_is_send::<retry::Retry<client::ReqwestClient>>();
+    future_is_send::<retry::Retry<stack::Stack>>();
     is_send(Body::buffered(Full::<Bytes>::default(), body::DEFAULT_BUFFER_CAP));
     is_send(http_body_util::BodyExt::collect(Body::empty()));
 }
@@ -174,7 +209,7 @@ fn futures_go_where_their_task_goes() {
 fn no_public_type_is_left_out() {
     let checked: BTreeSet<_> = names().into_iter().map(last_name).collect();
     let mut declared = BTreeSet::new();
-    for folder in ["claude-wire/src", "claude-errors/src", "claude-tower/src"] {
+    for folder in ["claude-wire/src", "claude-errors/src", "claude-retry/src", "claude-tower/src"] {
         declare(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates").join(folder), &mut declared);
     }
     assert!(declared.contains("Attempt") && declared.contains("HyperFuture"), "{declared:?}");
