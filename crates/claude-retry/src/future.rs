@@ -254,6 +254,10 @@ where
 {
     session.succeeded(response.status());
     match Meter::kind(response.headers()) {
+        // The first content of a coded stream would never be seen.
+        Kind::Events if Meter::coding(response.headers()).is_some() => {
+            response.map(|body| ResponseBody::passed(body, None))
+        }
         Kind::Events if session.deadline().is_some() && session.is_message() => {
             watch(Reading::unread(response), session)
         }

@@ -127,7 +127,7 @@ impl RetryLayer {
     /// [`Deadline`](claude_wire::call::Deadline) of the request counts too; the earlier one holds.
     ///
     /// It ends with the first content of a streamed message, with the last byte of a JSON answer, and with the head of
-    /// anything else. Layers below find it in the request's extensions.
+    /// anything else, streams in a content coding among them. Layers below find it in the request's extensions.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.settings().timeout = Some(timeout);

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 mod bounds;
+mod collected;
+mod deadline;
 mod ends;
+mod error_bodies;
 mod hold;
 mod support;
 mod unchanged;
