@@ -5,8 +5,10 @@
 mod bounds;
 mod collected;
 mod deadline;
+mod dropped;
 mod ends;
 mod error_bodies;
 mod hold;
+mod meter;
 mod support;
 mod unchanged;

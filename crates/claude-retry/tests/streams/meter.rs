@@ -1,0 +1,257 @@
+//! The one meter of a response: found below, shared above, waited for, and complete at the end.
+
+use std::sync::{Arc, Mutex};
+
+use claude_retry::{Hold, ResponseBody, RetryLayer};
+use claude_wire::body::Body;
+use claude_wire::meter::{EndFuture, Ending, Meter, MeteredBody, Reading, Subscriber};
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use tokio::sync::oneshot;
+use tokio_test::{assert_pending, assert_ready, task};
+use tower::{Layer, ServiceExt};
+
+use crate::support::{
+    BLOCK, DELTA, ERROR, EVENTS, JSON, MESSAGE, MESSAGE_DELTA, MESSAGES, PING, READERS, Reader, START, STOP,
+    Script, Step, Upstream, answer, data, good, good_text, layer, post, read, read_all, seconds, send,
+    stream,
+};
+
+/// Hears how a body ended, and holds its end back until it is allowed.
+#[derive(Clone, Default)]
+struct Books {
+    heard: Arc<Mutex<Vec<Reading>>>,
+    wait: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
+}
+
+impl Books {
+    fn that_take_long() -> (Self, oneshot::Sender<()>) {
+        let (done, wait) = oneshot::channel();
+        (Self { wait: Arc::new(Mutex::new(Some(wait))), ..Self::default() }, done)
+    }
+
+    fn heard(&self) -> Vec<Reading> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+impl Subscriber for Books {
+    fn on_end(&mut self, reading: &Reading) -> Option<EndFuture> {
+        self.heard.lock().unwrap().push(reading.clone());
+        let wait = self.wait.lock().unwrap().take()?;
+        Some(Box::pin(async { drop(wait.await) }))
+    }
+}
+
+/// Meters of all answers of this layer below the retry.
+type Below = Arc<Mutex<Vec<Meter>>>;
+
+async fn over_a_meter(
+    layer: &RetryLayer,
+    upstream: &Upstream,
+    request: Request<Body>,
+) -> (Response<ResponseBody<MeteredBody<Script>>>, Below) {
+    let below = Below::default();
+    let meters = Arc::clone(&below);
+    let metered = upstream.clone().map_response(move |response| {
+        let (response, meter) = Meter::attach(response);
+        meters.lock().unwrap().push(meter);
+        response
+    });
+    let response = layer.layer(metered).oneshot(request).await.unwrap();
+    (response, below)
+}
+
+fn is_whole(reading: &Reading, text: &str) {
+    assert_eq!(reading.bytes, text.len() as u64, "scanned once");
+    assert_eq!(reading.events, 5);
+    assert_eq!(reading.message_id.as_deref(), Some("msg_1"));
+    assert_eq!(reading.model.as_deref(), Some("claude-opus-5-5"));
+    assert_eq!(reading.stop_reason.as_deref(), Some("end_turn"));
+    let usage = reading.usage.clone().unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens), (Some(5), Some(9)));
+    assert_eq!(reading.ending, Some(Ending::Complete));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_meter_of_a_layer_below_is_found_and_shared() {
+    let bad = || stream([data(START), data(ERROR)]);
+    let upstream = Upstream::of([bad(), good()]);
+    let (response, below) = over_a_meter(&layer(), &upstream, post(MESSAGES)).await;
+    // One above finds it too.
+    let (response, above) = Meter::attach(response);
+    assert!(above.progress().has_content && !above.progress().has_ended);
+    assert_eq!(read_all(response).await.text(), good_text());
+    let below = below.lock().unwrap().clone();
+    assert_eq!(below.len(), 2);
+    assert_eq!(below[0].reading().ending, Some(Ending::Complete));
+    assert!(below[0].reading().error.is_some());
+    is_whole(&below[1].reading(), &good_text());
+    is_whole(&above.reading(), &good_text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_above_finds_the_meter_of_a_held_stream() {
+    for reader in READERS {
+        for knows in [false, true] {
+            let steps = [START, BLOCK, DELTA, MESSAGE_DELTA, STOP].map(data);
+            let upstream = Upstream::of([answer(200, EVENTS, Script::new(steps).knowing_if(knows))]);
+            let response = send(&layer(), &upstream, post(MESSAGES)).await.unwrap();
+            let meter = Meter::find(response.extensions()).expect("it was read").clone();
+            let (response, above) = Meter::attach(response);
+            let books = Books::default();
+            above.subscribe(books.clone());
+            assert_eq!(read(response.into_body(), reader).await.text(), good_text());
+            is_whole(&meter.reading(), &good_text());
+            let heard = books.heard();
+            assert_eq!(heard.len(), 1, "once");
+            is_whole(&heard[0], &good_text());
+        }
+    }
+}
+
+/// However it came to be released, the rest is read by the same meter.
+#[tokio::test(start_paused = true)]
+async fn after_a_release_the_reading_is_complete_at_the_end() {
+    for hold in [
+        Hold::default(),
+        Hold::default().with_bytes(10),
+        Hold::default().with_events(1),
+        Hold::default().with_time(seconds(1)),
+    ] {
+        let slow = Step::Sleep(seconds(6));
+        let steps = [data(START), slow, data(BLOCK), data(DELTA), data(MESSAGE_DELTA), data(STOP)];
+        let upstream = Upstream::of([stream(steps)]);
+        let response = send(&layer().with_hold(hold), &upstream, post(MESSAGES)).await.unwrap();
+        let meter = Meter::find(response.extensions()).unwrap().clone();
+        assert_eq!(read_all(response).await.text(), good_text());
+        is_whole(&meter.reading(), &good_text());
+    }
+}
+
+/// Where nothing is read ahead, nothing is read.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_read_ahead_gets_no_meter() {
+    for (layer, response) in
+        [(layer(), answer(200, JSON, Script::new([data(MESSAGE)]))), (layer().with_hold(Hold::off()), good())]
+    {
+        let response = send(&layer, &Upstream::of([response]), post(MESSAGES)).await.unwrap();
+        assert!(Meter::find(response.extensions()).is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_meter_of_a_collected_answer_is_at_its_end() {
+    let upstream = Upstream::of([answer(200, JSON, Script::new([data(MESSAGE)]))]);
+    let response = send(&layer().with_collect(10_000), &upstream, post(MESSAGES)).await.unwrap();
+    let (response, meter) = Meter::attach(response);
+    let reading = meter.reading();
+    assert_eq!((reading.bytes, reading.ending), (MESSAGE.len() as u64, Some(Ending::Complete)));
+    assert_eq!(reading.usage.unwrap().output_tokens, Some(3));
+    assert_eq!(read_all(response).await.text(), MESSAGE);
+    assert_eq!(meter.reading().bytes, MESSAGE.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_meter_of_a_failed_answer_has_what_it_said() {
+    let text = r#"{"error":{"type":"invalid_request_error"}}"#;
+    for kind in [JSON, "text/html"] {
+        let upstream = Upstream::of([answer(400, kind, Script::new([data(text)]))]);
+        let response = send(&layer(), &upstream, post(MESSAGES)).await.unwrap();
+        let (response, meter) = Meter::attach(response);
+        let said = meter.reading().error.unwrap();
+        assert_eq!(said.error_type.as_deref(), Some("invalid_request_error"));
+        assert_eq!(read_all(response).await.text(), text);
+    }
+}
+
+/// Streams whose scan is over, or is not, when their head is handed on.
+fn streams() -> Vec<Vec<Step>> {
+    vec![
+        vec![data(good_text())],
+        vec![data([START, BLOCK, MESSAGE_DELTA, STOP].concat())],
+        vec![data(START), data(BLOCK), data(DELTA), data(MESSAGE_DELTA), data(STOP)],
+    ]
+}
+
+/// Polls a body until it waits, or to its end: how many frames came, and whether it has ended.
+fn come<B: HttpBody + Unpin>(body: &mut B, reader: Reader) -> (usize, bool) {
+    let mut frames = 0;
+    loop {
+        if reader == Reader::Trusting && body.is_end_stream() {
+            return (frames, true);
+        }
+        let mut next = task::spawn(http_body_util::BodyExt::frame(body));
+        match next.poll() {
+            std::task::Poll::Pending => return (frames, false),
+            std::task::Poll::Ready(None) => return (frames, true),
+            std::task::Poll::Ready(Some(_)) => frames += 1,
+        }
+    }
+}
+
+/// What a caller has seen is in the books.
+#[tokio::test(start_paused = true)]
+async fn one_that_subscribes_late_is_waited_for() {
+    for steps in streams() {
+        for reader in READERS {
+            for knows in [false, true] {
+                let shown = format!("{steps:?} {reader:?} {knows}");
+                let script = Script::new(steps.clone()).knowing_if(knows);
+                let upstream = Upstream::of([answer(200, EVENTS, script)]);
+                let response = send(&layer(), &upstream, post(MESSAGES)).await.unwrap();
+                let (response, meter) = Meter::attach(response);
+                let (books, done) = Books::that_take_long();
+                meter.subscribe(books.clone());
+                let mut body = response.into_body();
+                let (before, is_end) = come(&mut body, reader);
+                assert!(!is_end, "{shown}");
+                assert_eq!(books.heard().len(), 1, "{shown}");
+                done.send(()).unwrap();
+                let (after, is_end) = come(&mut body, reader);
+                assert!(is_end, "{shown}");
+                assert_eq!(before + after, steps.len(), "{shown}");
+            }
+        }
+    }
+}
+
+/// One below that has subscribed before is waited for before the head comes, if the end is in it.
+#[tokio::test(start_paused = true)]
+async fn one_below_is_waited_for_before_what_ends_the_stream() {
+    let (books, done) = Books::that_take_long();
+    let upstream = Upstream::of([stream([data(START), data(PING), data([BLOCK, STOP].concat())])]);
+    let subscriber = books.clone();
+    let metered = upstream.clone().map_response(move |response| {
+        let (response, meter) = Meter::attach(response);
+        meter.subscribe(subscriber.clone());
+        response
+    });
+    let retry = layer();
+    let mut call = task::spawn(retry.layer(metered).oneshot(post(MESSAGES)));
+    assert_pending!(call.poll());
+    assert_eq!(books.heard().len(), 1);
+    done.send(()).unwrap();
+    assert!(call.is_woken());
+    let response = assert_ready!(call.poll()).unwrap();
+    assert_eq!(read_all(response).await.text(), [START, PING, BLOCK, STOP].concat());
+}
+
+/// The books of an attempt that failed are closed before the next one begins, and none waits for those that were dropped.
+#[tokio::test(start_paused = true)]
+async fn each_failed_attempt_has_its_end() {
+    let books = Books::default();
+    let bad = [stream([data(START), data(ERROR)]), stream([data(START)]), stream([data(START), Step::Fail])];
+    let upstream = Upstream::of(bad.into_iter().chain([good()]));
+    let subscriber = books.clone();
+    let metered = upstream.clone().map_response(move |response| {
+        let (response, meter) = Meter::attach(response);
+        meter.subscribe(subscriber.clone());
+        response
+    });
+    let response = layer().layer(metered).oneshot(post(MESSAGES)).await.unwrap();
+    let endings = || books.heard().into_iter().map(|reading| reading.ending.unwrap()).collect::<Vec<_>>();
+    assert_eq!(endings(), [Ending::Complete, Ending::Cut, Ending::Cut]);
+    drop(response);
+    assert_eq!(endings()[3], Ending::Dropped);
+}
