@@ -66,7 +66,8 @@ impl Session {
         let template = Template::of(request);
         let call = Call::find(request.extensions()).cloned();
         let call = call.unwrap_or_else(|| Call::new(CallId(fastrand::u128(..)), CLOCK));
-        let attempt = call.begin_attempt();
+        let is_too_late = deadline.is_some_and(|deadline| deadline.is_past(CLOCK()));
+        let attempt = if is_too_late { Attempt::new(0, CLOCK) } else { call.begin_attempt() };
         let mut session = Self {
             settings: Arc::clone(settings),
             call,
@@ -83,7 +84,7 @@ impl Session {
             failure: None,
             stage: Stage::Fresh,
         };
-        if !session.is_too_late() {
+        if !is_too_late {
             session.prepare(request);
         }
         session
@@ -91,6 +92,10 @@ impl Session {
 
     fn prepare(&mut self, request: &mut Request<Body>) {
         self.attempt.put_into(request);
+        // Only the first of a call leads to it.
+        if self.attempt.call().is_none() {
+            request.extensions_mut().insert(self.call.clone());
+        }
         if let Some(name) = &self.settings.count_header {
             // On top of what the caller has counted.
             let counted =
@@ -106,7 +111,6 @@ impl Session {
         let template = self.template.as_ref().expect("only a request that can be sent again is");
         let mut request = template.to_request();
         self.attempt = self.call.begin_attempt();
-        request.extensions_mut().insert(self.call.clone());
         self.prepare(&mut request);
         if let Some(permit) = &mut self.permit {
             permit.spend();
@@ -120,6 +124,10 @@ impl Session {
             return;
         }
         self.stage = Stage::Running;
+        // What came too late was no try.
+        if self.made == 0 {
+            return;
+        }
         if self.is_client_retry {
             self.permit = self.settings.quota.draw_one();
             self.is_funded = self.permit.is_some();
@@ -138,10 +146,6 @@ impl Session {
 
     pub(crate) const fn deadline(&self) -> Option<Deadline> {
         self.deadline
-    }
-
-    fn is_too_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| deadline.is_past(CLOCK()))
     }
 
     pub(crate) const fn is_message(&self) -> bool {

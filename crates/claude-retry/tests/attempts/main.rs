@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 mod answers;
+mod deadline;
 mod errors;
 mod jitter;
+mod quota;
+mod requests;
 mod support;
 mod waits;

@@ -293,7 +293,7 @@ impl Client {
     }
 
     /// From now on it does these.
-    pub(crate) fn then(&self, deeds: impl IntoIterator<Item = Deed>) {
+    pub(crate) fn now_does(&self, deeds: impl IntoIterator<Item = Deed>) {
         self.shared().deeds = deeds.into_iter().collect();
     }
 
