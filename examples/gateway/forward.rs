@@ -1,33 +1,44 @@
 //! One request: through the stack, and back.
 
-use std::error::Error;
+use std::error::Error as StdError;
 
 use axum::body::Body as AxumBody;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use claude_tower::errors::Error;
 use claude_tower::stack::Stack;
 use claude_tower::upstream::Upstream;
+use claude_tower::wire::BoxError;
 use claude_tower::wire::body::{FailingLate, Watched};
-use claude_tower::wire::{Body, BoxError};
+use claude_tower::wire::headers::names::X_SHOULD_RETRY;
+use http::HeaderValue;
 use http_body::Body as HttpBody;
 use tower::ServiceExt;
 
 use crate::access_log::Line;
+use crate::buffering::Buffering;
 
 /// What every request needs.
 #[derive(Clone)]
 pub(crate) struct Gateway {
     pub(crate) upstream: Upstream<Stack>,
+    pub(crate) buffering: Buffering,
+    /// Whether callers are told not to repeat what was repeated here.
+    pub(crate) final_word: bool,
     pub(crate) access_log: bool,
 }
 
-/// Sends a request to the upstream. The bodies are streamed in both directions.
+/// Sends a request to the upstream. Its body is read before if it may have to be sent again; answers are streamed.
 pub(crate) async fn forward(gateway: Gateway, request: Request) -> Response {
     let line = gateway.access_log.then(|| Line::begin(&request));
-    match gateway.upstream.oneshot(request.map(Body::from)).await {
+    let request = match gateway.buffering.read(request).await {
+        Ok(request) => request,
+        Err(error) => return logged(Error::from_service(error, None).into_response(), line),
+    };
+    match gateway.upstream.oneshot(request).await {
         Ok(response) => logged(response.map(FailingLate::new), line),
-        Err(error) => logged(failed(error), line),
+        Err(error) => logged(failed(error, gateway.final_word), line),
     }
 }
 
@@ -47,13 +58,20 @@ where
 
 /// The upstream did not answer: the API's own error shape, so that SDKs raise what they would for the API. What went
 /// wrong is reported by the stack; the details of a connection are logged here.
-fn failed(error: BoxError) -> Response {
-    let mut cause: Option<&dyn Error> = Some(&*error);
+fn failed(error: BoxError, final_word: bool) -> Response {
+    let mut cause: Option<&dyn StdError> = Some(&*error);
     let mut reasons = Vec::new();
     while let Some(error) = cause {
         reasons.push(error.to_string());
         cause = error.source();
     }
     tracing::warn!("no answer from the upstream: {}", reasons.join(": "));
-    claude_tower::errors::Error::from_service(error, None).into_response()
+    let error = Error::from_service(error, None);
+    // A refusal was not repeated here, and the caller may come back when there is room again.
+    let may_return = error.is_refusal() && error.is_retryable();
+    let mut response = error.into_response();
+    if final_word && !may_return {
+        response.headers_mut().insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    response
 }

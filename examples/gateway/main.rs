@@ -6,10 +6,11 @@
 //! ```
 //!
 //! Without a key in `ANTHROPIC_API_KEY` and without an upstream it starts the simulator and sends everything
-//! there. Requests and answers pass byte for byte, streams as they come.
+//! there. Requests and answers pass byte for byte, streams as they come; what fails is repeated where that can help.
 
 mod access_log;
 mod args;
+mod buffering;
 mod forward;
 mod server;
 mod shutdown;

@@ -14,6 +14,7 @@ use claude_tower::upstream::UpstreamLayer;
 use tokio::net::TcpListener;
 use tower::{Layer, service_fn};
 
+use crate::buffering::Buffering;
 use crate::forward::{Gateway, forward};
 use crate::shutdown::Shutdown;
 use crate::target::Target;
@@ -27,9 +28,16 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     let target = Target::choose(&config.gateway).await?;
     let errors = ErrorLayer::observe().with_reporter(TracingReporter::new());
     let client = HyperClient::new(&target.client(&config.client))?;
-    let stack = StackBuilder::new().layer(Slot::Errors, errors).build(client);
-    let upstream = UpstreamLayer::new(target.uri.clone())?.layer(stack);
-    let gateway = Gateway { upstream, access_log: config.gateway.access_log };
+    let mut stack = StackBuilder::new().layer(Slot::Errors, errors);
+    if let Some(retry) = config.retry.layer()? {
+        stack = stack.layer(Slot::Retry, retry);
+    }
+    let gateway = Gateway {
+        upstream: UpstreamLayer::new(target.uri.clone())?.layer(stack.build(client)),
+        buffering: Buffering::new(config),
+        final_word: config.retry.enabled && config.retry.final_word,
+        access_log: config.gateway.access_log,
+    };
     // No router: axum's gives the answer to a HEAD request a length that it does not have.
     let service = service_fn(move |request: Request| {
         let gateway = gateway.clone();

@@ -9,7 +9,7 @@ use crate::support::wire::{Peer, chunk};
 #[tokio::test]
 async fn one_line_for_each_request() {
     let mut upstream = Upstream::start().await;
-    let gateway = Gateway::start(&mut gateway::before(&upstream.url())).await;
+    let gateway = Gateway::start(&mut gateway::passing(&upstream.url())).await;
     let mut caller = Peer::connect(gateway.address).await;
     let answers = [
         ("POST", "/v1/messages?beta=true", "200 OK\r\nrequest-id: req_1\r\ncontent-length: 5", "12345"),
@@ -48,7 +48,7 @@ async fn one_line_for_each_request() {
 #[tokio::test]
 async fn none_when_none_is_wanted() {
     let mut upstream = Upstream::start().await;
-    let mut command = gateway::before(&upstream.url());
+    let mut command = gateway::passing(&upstream.url());
     command.env("CLAUDE_TOWER__GATEWAY__ACCESS_LOG", "false");
     let gateway = Gateway::start(&mut command).await;
     let mut caller = Peer::connect(gateway.address).await;
@@ -94,12 +94,20 @@ fn at_trace(command: &mut Command) -> &mut Command {
 #[tokio::test]
 async fn nothing_that_was_said_even_at_trace() {
     let mut upstream = Upstream::start().await;
-    let gateway = Gateway::start(at_trace(&mut gateway::before(&upstream.url()))).await;
+    let gateway = Gateway::start(at_trace(&mut gateway::repeating(&upstream.url()))).await;
 
-    // An answer that comes whole, one that is cut, one that is left, and none at all.
-    for end in ["whole", "cut", "left", "none"] {
+    // An answer that comes whole, one that is cut, one that is left, none at all, and one after a failure.
+    for end in ["whole", "cut", "left", "none", "repeated"] {
         let mut caller = Peer::connect(gateway.address).await;
         caller.send(REQUEST).await;
+        if end == "repeated" {
+            let (mut request, _) = upstream.whole_request().await;
+            let failure = "{\"error\":{\"type\":\"canary canary\",\"message\":\"canary-error\"}}";
+            let head =
+                format!("HTTP/1.1 500 Canary\r\nx-canary: canary\r\ncontent-length: {}\r\n", failure.len());
+            request.peer.send(format!("{head}\r\n{failure}")).await;
+            upstream.keep(request.peer);
+        }
         let (mut request, body) = upstream.whole_request().await;
         assert_eq!(body.whole(), b"canary-prompt");
         assert_eq!(request.head.get("x-api-key"), Some("sk-ant-api03-canary-key"), "it is passed on");
@@ -114,7 +122,7 @@ async fn nothing_that_was_said_even_at_trace() {
         caller.answer("POST").await;
         assert_eq!(caller.at_least(17).await, b"canary-completion");
         match end {
-            "whole" => {
+            "whole" | "repeated" => {
                 request.peer.send("0\r\n\r\n").await;
                 upstream.keep(request.peer);
             }
@@ -128,7 +136,8 @@ async fn nothing_that_was_said_even_at_trace() {
         caller.rest().await;
     }
     let exit = gateway.stop().await;
-    assert_eq!(exit.access_log().len(), 4, "{}", exit.stderr);
+    assert_eq!(exit.access_log().len(), 5, "{}", exit.stderr);
+    assert!(exit.stderr.contains(" retry code=\"SERVER_ERROR\""), "{}", exit.stderr);
     assert!(exit.stderr.contains("request_id=\"req_known\""), "{}", exit.stderr);
     assert!(exit.stderr.contains(" TRACE "), "there is more than the access log");
     has_no_canary(&exit);
@@ -138,7 +147,7 @@ async fn nothing_that_was_said_even_at_trace() {
 #[tokio::test]
 async fn nothing_that_was_said_to_nobody() {
     let closed = Closed::new();
-    let gateway = Gateway::start(at_trace(&mut gateway::before(&closed.url))).await;
+    let gateway = Gateway::start(at_trace(&mut gateway::repeating(&closed.url))).await;
     let mut caller = Peer::connect(gateway.address).await;
     caller.send(REQUEST).await;
     assert_eq!(caller.answer("POST").await.status(), 502);
@@ -156,7 +165,7 @@ async fn nothing_that_is_for_the_proxy() {
     for (url, answers) in [(proxy.url(), true), (closed.url.clone(), false)] {
         for upstream in ["http://upstream.example", "https://upstream.example"] {
             let url = url.replace("http://", "http://canary-user:canary-password@");
-            let mut command = gateway::before(upstream);
+            let mut command = gateway::passing(upstream);
             command.env("HTTP_PROXY", &url).env("HTTPS_PROXY", &url);
             let gateway = Gateway::start(at_trace(&mut command)).await;
             let mut caller = Peer::connect(gateway.address).await;
@@ -196,6 +205,7 @@ async fn nothing_that_could_not_be_read() {
         "POST /v1/messages?canary-query=1 HTTP/1.1\r\nx-api-key : canary key\r\nbad\x01header: canary\r\n\r\n",
         "GET http://canary-user:canary-password@canary-host/v1/models?canary-query HTTP/1.1\r\nhost: x\r\n\r\n",
         "canary\r\n\r\n",
+        "POST /v1/messages HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\ncanary\r\n",
     ] {
         let mut caller = Peer::connect(gateway.address).await;
         caller.send(request).await;

@@ -59,15 +59,40 @@ impl Asked {
         wire
     }
 
-    /// The headers that the upstream must see, `host` aside.
-    fn end_to_end(&self) -> Headers {
+    /// The headers that the upstream must see with this framing, `host` aside.
+    fn end_to_end(&self, framing: Framing) -> Headers {
         let headers = self.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
         let mut headers = Head { line: String::new(), headers: headers.collect() }.end_to_end();
-        if let Framing::Length(length) = self.framing {
+        if let Framing::Length(length) = framing {
             headers.insert("content-length".to_owned(), vec![length.to_string().into_bytes()]);
         }
         headers
     }
+}
+
+/// Both ways to an upstream behind a base path: every request takes both.
+struct Paths([Path; 2]);
+
+impl Paths {
+    async fn start(base: &'static str) -> Self {
+        Self([Path::start(base, Way::Streamed).await, Path::start(base, Way::Kept).await])
+    }
+
+    /// Sends a request and compares it with what arrives.
+    async fn passes(&mut self, asked: &Asked, rng: &mut Rng) {
+        for path in &mut self.0 {
+            path.passes(asked, rng).await;
+        }
+    }
+}
+
+/// How the gateway passes bodies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// As they come.
+    Streamed,
+    /// When they are whole, so that they could be sent again; but for files.
+    Kept,
 }
 
 /// A caller, the gateway, and an upstream behind a base path.
@@ -76,24 +101,36 @@ struct Path {
     gateway: Gateway,
     caller: Peer,
     base: &'static str,
+    way: Way,
 }
 
 impl Path {
-    async fn start(base: &'static str) -> Self {
+    async fn start(base: &'static str, way: Way) -> Self {
         let upstream = Upstream::start().await;
-        let gateway = Gateway::start(&mut gateway::before(&format!("{}{base}", upstream.url()))).await;
+        let command = if way == Way::Kept { gateway::before } else { gateway::passing };
+        let gateway = Gateway::start(&mut command(&format!("{}{base}", upstream.url()))).await;
         let caller = Peer::connect(gateway.address).await;
-        Self { upstream, gateway, caller, base: base.trim_end_matches('/') }
+        Self { upstream, gateway, caller, base: base.trim_end_matches('/'), way }
     }
 
-    /// Sends a request and compares it with what arrives.
+    /// What is kept has a length.
+    fn framing_of(&self, asked: &Asked) -> Framing {
+        let stays = self.way == Way::Streamed || asked.target.starts_with("/v1/files");
+        match asked.framing {
+            Framing::Chunked if !stays && asked.body.is_empty() => Framing::None,
+            Framing::Chunked if !stays => Framing::Length(asked.body.len() as u64),
+            framing => framing,
+        }
+    }
+
     async fn passes(&mut self, asked: &Asked, rng: &mut Rng) {
         let target = asked.target.clone();
         self.arrives(asked, &target, rng).await;
     }
 
     async fn arrives(&mut self, asked: &Asked, target: &str, rng: &mut Rng) {
-        let name = &asked.name;
+        let name = &format!("{}, {:?}", asked.name, self.way);
+        let expected = self.framing_of(asked);
         let wire = asked.wire(rng);
         let sent = self.caller.send_in_pieces(&wire, rng);
         let ((), (request, body)) = tokio::join!(sent, self.upstream.whole_request());
@@ -102,13 +139,13 @@ impl Path {
         assert_eq!(head.get("host"), Some(self.upstream.address.to_string().as_str()), "{name}");
         let mut seen = head.end_to_end();
         seen.remove("host");
-        if asked.framing == Framing::None && framing == Framing::Length(0) {
+        if expected == Framing::None && framing == Framing::Length(0) {
             // RFC 9110 §8.6: a client says so where a method expects content and there is none.
             seen.remove("content-length");
         } else {
-            assert_eq!(framing, asked.framing, "{name}");
+            assert_eq!(framing, expected, "{name}");
         }
-        assert_eq!(readable(&seen), readable(&asked.end_to_end()), "{name}");
+        assert_eq!(readable(&seen), readable(&asked.end_to_end(expected)), "{name}");
         let own = |hop: &str| hop == "host" || hop == "transfer-encoding" || hop == "content-length";
         for (hop, _) in &head.headers {
             assert!(seen.contains_key(hop) || own(hop), "{name}: {hop} is not for the upstream");
@@ -134,26 +171,28 @@ const BOTH: [Framing; 2] = [LENGTH, Framing::Chunked];
 
 #[tokio::test]
 async fn of_every_size() {
-    let mut path = Path::start("").await;
+    let mut paths = Paths::start("").await;
     let mut rng = Rng::with_seed(11);
     for length in [0, 1, 2, 100, 8_191, 8_192, 8_193, 65_535, 65_536, 1024 * 1024, 16 * 1024 * 1024] {
         let body = random(length, &mut rng);
         for framing in BOTH {
             let asked = Asked::new("POST", "/v1/messages").body(framing, body.clone());
-            path.passes(&asked, &mut rng).await;
+            paths.passes(&asked, &mut rng).await;
         }
     }
 }
 
 #[tokio::test]
 async fn of_every_method() {
-    let mut path = Path::start("").await;
+    let mut paths = Paths::start("").await;
     let mut rng = Rng::with_seed(12);
     for method in ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "HEAD", "QUERY", "get", "X-OWN"] {
-        path.passes(&Asked::new(method, "/v1/files/file_1"), &mut rng).await;
-        for framing in BOTH {
-            for body in ["", "{}"] {
-                path.passes(&Asked::new(method, "/v1/files/file_1").body(framing, body), &mut rng).await;
+        for target in ["/v1/files/file_1", "/v1/messages"] {
+            paths.passes(&Asked::new(method, target), &mut rng).await;
+            for framing in BOTH {
+                for body in ["", "{}"] {
+                    paths.passes(&Asked::new(method, target).body(framing, body), &mut rng).await;
+                }
             }
         }
     }
@@ -179,7 +218,7 @@ async fn to_every_path() {
     ];
     let long = format!("/{}?{}", "p".repeat(8_000), "q".repeat(8_000));
     for base in ["", "/", "/base/of/it", "/base/"] {
-        let mut path = Path::start(base).await;
+        let mut path = Path::start(base, Way::Kept).await;
         let mut rng = Rng::with_seed(13);
         for target in targets.into_iter().chain([long.as_str()]) {
             path.passes(&Asked::new("GET", target), &mut rng).await;
@@ -192,7 +231,7 @@ async fn to_every_path() {
 
 #[tokio::test]
 async fn with_every_header() {
-    let mut path = Path::start("").await;
+    let mut paths = Paths::start("").await;
     let mut rng = Rng::with_seed(14);
     let long = "l".repeat(16 * 1024);
     for framing in BOTH {
@@ -234,7 +273,7 @@ async fn with_every_header() {
             .header("x-bytes", b"caf\xc3\xa9 \xff\xfe\x80")
             .header("x-inner", "two  spaces\tand a tab")
             .header("x-odd!#$%&'*+-.^_`|~name", "ok");
-        path.passes(&asked, &mut rng).await;
+        paths.passes(&asked, &mut rng).await;
         // The same, and what belongs to the connection between the two.
         let asked = asked
             .header("Connection", "keep-alive, X-Private")
@@ -248,15 +287,15 @@ async fn with_every_header() {
             .header("TE", "trailers, deflate;q=0.5")
             .header("Trailer", "x-sum")
             .header("Upgrade", "websocket");
-        path.passes(&asked, &mut rng).await;
+        paths.passes(&asked, &mut rng).await;
     }
     // Nothing is added to a request that says nothing.
-    path.passes(&Asked::new("GET", "/v1/models"), &mut rng).await;
+    paths.passes(&Asked::new("GET", "/v1/models"), &mut rng).await;
 }
 
 #[tokio::test]
 async fn of_every_kind() {
-    let mut path = Path::start("").await;
+    let mut paths = Paths::start("").await;
     let mut rng = Rng::with_seed(15);
     let boundary = "----boundary";
     let mut multipart = Vec::new();
@@ -272,26 +311,26 @@ async fn of_every_kind() {
     let kind = format!("multipart/form-data; boundary={boundary}");
     for framing in BOTH {
         let asked = Asked::new("POST", "/v1/files").body(framing, multipart.clone());
-        path.passes(&asked.header("content-type", &kind), &mut rng).await;
+        paths.passes(&asked.header("content-type", &kind), &mut rng).await;
         for coding in ["gzip", "br", "zstd", "deflate", "identity", "unheard-of"] {
             // Not of that coding at all, so that nobody can have decoded it and coded it again.
             let asked = Asked::new("POST", "/v1/messages").body(framing, random(5_000, &mut rng));
             let asked = asked.header("content-encoding", coding).header("content-type", "application/json");
-            path.passes(&asked, &mut rng).await;
+            paths.passes(&asked, &mut rng).await;
         }
         // Nobody reads it, so nobody minds.
         for body in
             [&b"{\"a\":1,\"a\":2, \"n\": 1e400}  \n"[..], b"\xef\xbb\xbf{}", b"{\"half\":", b"\xff\x00"]
         {
             let asked = Asked::new("POST", "/v1/messages").body(framing, body);
-            path.passes(&asked.header("content-type", "application/json"), &mut rng).await;
+            paths.passes(&asked.header("content-type", "application/json"), &mut rng).await;
         }
     }
 }
 
 #[tokio::test]
 async fn of_random_make() {
-    let mut path = Path::start("/base").await;
+    let mut paths = Paths::start("/base").await;
     for seed in 0..200 {
         let mut rng = Rng::with_seed(seed);
         let most = 1 << rng.usize(..18);
@@ -303,14 +342,14 @@ async fn of_random_make() {
             let (name, value) = random_header(&mut rng);
             asked = asked.header(&name, value);
         }
-        path.passes(&asked, &mut rng).await;
+        paths.passes(&asked, &mut rng).await;
     }
 }
 
 /// A caller that asks first is told to go on by the gateway itself.
 #[tokio::test]
 async fn after_100_continue() {
-    let mut path = Path::start("").await;
+    let mut path = Path::start("", Way::Kept).await;
     path.caller
         .send("POST /v1/files HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n")
         .await;
@@ -330,7 +369,7 @@ async fn in_forms_of_no_use() {
     for line in
         ["OPTIONS * HTTP/1.1", "CONNECT elsewhere.example:443 HTTP/1.1", "GET elsewhere.example HTTP/1.1"]
     {
-        let mut path = Path::start("").await;
+        let mut path = Path::start("", Way::Kept).await;
         path.caller.send(format!("{line}\r\nhost: x\r\n\r\n")).await;
         // It may be passed on or refused, as long as it is the configured upstream that is asked.
         tokio::select! {

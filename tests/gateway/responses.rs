@@ -86,34 +86,66 @@ impl Answer {
     }
 }
 
+/// Both ways for an answer: every one takes both.
+struct Paths([Path; 2]);
+
+impl Paths {
+    async fn start() -> Self {
+        Self([Path::start(Way::Passed).await, Path::start(Way::ReadAhead).await])
+    }
+
+    /// Sends a request, has it answered, and compares what was answered with what comes.
+    async fn passes(&mut self, answer: &Answer, rng: &mut Rng) {
+        for path in &mut self.0 {
+            path.passes(answer, rng).await;
+        }
+    }
+}
+
+/// How the gateway passes answers on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// As they come.
+    Passed,
+    /// When it is known whether they could have been repeated.
+    ReadAhead,
+}
+
 /// An upstream, the gateway before it, and a caller with a connection that stays open.
 struct Path {
     upstream: Upstream,
     gateway: Gateway,
     caller: Peer,
+    way: Way,
 }
 
 impl Path {
-    async fn start() -> Self {
+    async fn start(way: Way) -> Self {
         let upstream = Upstream::start().await;
-        let gateway = Gateway::start(&mut gateway::before(&upstream.url())).await;
+        let command = if way == Way::Passed { gateway::passing } else { gateway::reading_ahead };
+        let gateway = Gateway::start(&mut command(&upstream.url())).await;
         let caller = Peer::connect(gateway.address).await;
-        Self { upstream, gateway, caller }
+        Self { upstream, gateway, caller, way }
     }
 
-    /// Sends a request, has it answered, and compares what was answered with what comes.
     async fn passes(&mut self, answer: &Answer, rng: &mut Rng) {
         let (head, framing, body) = self.exchange(answer, &[], rng).await;
-        let name = &answer.name;
+        let name = &format!("{}, {:?}", answer.name, self.way);
         assert_eq!(head.line, format!("HTTP/1.1 {}", answer.status), "{name}");
         let mut seen = head.end_to_end();
         if !answer.end_to_end().contains_key("date") {
             // RFC 9110 §6.6.1: who passes on an answer without a date puts one there.
             assert!(seen.remove("date").is_some(), "{name}: a date");
         }
+        // Of what was read to its end, the length is known.
+        let has_length = self.way == Way::ReadAhead && framing == Framing::Length(answer.body.len() as u64);
+        if has_length && !answer.end_to_end().contains_key("content-length") {
+            seen.remove("content-length");
+        }
         assert_eq!(readable(&seen), readable(&answer.end_to_end()), "{name}");
         for hop in head.headers.iter().map(|(name, _)| name.as_str()) {
             let expected = matches!((hop, framing), ("transfer-encoding", Framing::Chunked));
+            let expected = expected || has_length && hop == "content-length";
             assert!(
                 expected || seen.contains_key(hop) || hop == "date",
                 "{name}: {hop} is not for the caller"
@@ -121,6 +153,7 @@ impl Path {
         }
         // What is as long as its connection is so on the other side only.
         match answer.framing {
+            _ if has_length => {}
             Framing::UntilClose => assert_eq!(framing, Framing::Chunked, "{name}"),
             expected if answer.method != "HEAD" => assert_eq!(framing, expected, "{name}"),
             _ => assert_eq!(framing, Framing::None, "{name}"),
@@ -163,20 +196,20 @@ const ALL: [Framing; 3] = [LENGTH, Framing::Chunked, Framing::UntilClose];
 
 #[tokio::test]
 async fn of_every_size() {
-    let mut path = Path::start().await;
+    let mut paths = Paths::start().await;
     let mut rng = Rng::with_seed(1);
     for length in [0, 1, 2, 100, 8_191, 8_192, 8_193, 65_535, 65_536, 1024 * 1024, 16 * 1024 * 1024] {
         let body = random(length, &mut rng);
         for framing in ALL {
             let answer = Answer::new(format!("{length} bytes, {framing:?}"), framing, body.clone());
-            path.passes(&answer, &mut rng).await;
+            paths.passes(&answer, &mut rng).await;
         }
     }
 }
 
 #[tokio::test]
 async fn of_every_status() {
-    let mut path = Path::start().await;
+    let mut paths = Paths::start().await;
     let mut rng = Rng::with_seed(2);
     for status in [
         "200 OK",
@@ -212,7 +245,7 @@ async fn of_every_status() {
             let answer = Answer::new(format!("{status}, {framing:?}"), framing, body)
                 .status(status)
                 .header("content-type", "application/json");
-            path.passes(&answer, &mut rng).await;
+            paths.passes(&answer, &mut rng).await;
         }
     }
     // Followed by nobody: whom a client trusts is the client's affair.
@@ -226,13 +259,13 @@ async fn of_every_status() {
         let answer = Answer::new(status, LENGTH, "over there")
             .status(status)
             .header("location", "https://elsewhere.example/v1/messages");
-        path.passes(&answer, &mut rng).await;
+        paths.passes(&answer, &mut rng).await;
     }
 }
 
 #[tokio::test]
 async fn without_a_body() {
-    let mut path = Path::start().await;
+    let mut paths = Paths::start().await;
     let mut rng = Rng::with_seed(3);
     for (name, framing) in [
         ("length", Framing::Length(1_234)),
@@ -246,7 +279,8 @@ async fn without_a_body() {
             .header("request-id", "req_head");
         // The length that a GET would have.
         answer.framing = framing;
-        path.passes(&answer, &mut rng).await;
+        paths.passes(&answer, &mut rng).await;
+        paths.passes(&answer.status("529 Overloaded"), &mut rng).await;
     }
     for status in ["204 No Content", "304 Not Modified"] {
         for method in ["GET", "POST", "DELETE", "HEAD"] {
@@ -255,14 +289,14 @@ async fn without_a_body() {
                 .method(method)
                 .header("etag", "\"x\"")
                 .header("request-id", "req_none");
-            path.passes(&answer, &mut rng).await;
+            paths.passes(&answer, &mut rng).await;
         }
     }
 }
 
 #[tokio::test]
 async fn with_every_header() {
-    let mut path = Path::start().await;
+    let mut paths = Paths::start().await;
     let mut rng = Rng::with_seed(4);
     let long = "l".repeat(16 * 1024);
     for framing in ALL {
@@ -299,7 +333,7 @@ async fn with_every_header() {
             .header("via", "1.1 upstream")
             .header("alt-svc", "h3=\":443\"; ma=86400")
             .header("www-authenticate", "Bearer");
-        path.passes(&answer, &mut rng).await;
+        paths.passes(&answer, &mut rng).await;
         // The same, and what belongs to the connection between the two.
         let answer = answer
             .header("Connection", "keep-alive, X-Private")
@@ -312,13 +346,13 @@ async fn with_every_header() {
             .header("Proxy-Authenticate", "Basic realm=\"x\"")
             .header("Upgrade", "h2c")
             .header("TE", "trailers");
-        path.passes(&answer, &mut rng).await;
+        paths.passes(&answer, &mut rng).await;
     }
 }
 
 #[tokio::test]
 async fn in_every_coding() {
-    let mut path = Path::start().await;
+    let mut paths = Paths::start().await;
     let mut rng = Rng::with_seed(5);
     let codings = [
         "gzip",
@@ -339,14 +373,14 @@ async fn in_every_coding() {
                 .header("content-encoding", coding)
                 .header("content-type", "application/json")
                 .header("etag", "W/\"coded\"");
-            path.passes(&answer, &mut rng).await;
+            paths.passes(&answer, &mut rng).await;
         }
     }
 }
 
 #[tokio::test]
 async fn of_the_simulated_api() {
-    let mut path = Path::start().await;
+    let mut paths = Paths::start().await;
     let mut rng = Rng::with_seed(6);
     let turn = |content: Value| json!([{"role": "user", "content": content}]);
     let tools = json!([{
@@ -399,7 +433,7 @@ async fn of_the_simulated_api() {
                     answer = answer.header(name.as_str(), value);
                 }
             }
-            path.passes(&answer, &mut rng).await;
+            paths.passes(&answer, &mut rng).await;
         }
     }
     assert_eq!(simulator.scripted(), 0, "something was answered");
@@ -408,7 +442,7 @@ async fn of_the_simulated_api() {
 /// What the grammar of server-sent events allows and the API does not do today, and what it does not allow.
 #[tokio::test]
 async fn of_odd_streams() {
-    let mut path = Path::start().await;
+    let mut paths = Paths::start().await;
     let mut rng = Rng::with_seed(7);
     let streams: [(&str, &[u8]); 18] = [
         ("ping", b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
@@ -437,19 +471,19 @@ async fn of_odd_streams() {
                 let answer = Answer::new(format!("{name}, {framing:?}"), framing, stream)
                     .header("content-type", "text/event-stream; charset=utf-8")
                     .header("cache-control", "no-cache");
-                path.passes(&answer, &mut rng).await;
+                paths.passes(&answer, &mut rng).await;
             }
         }
     }
     let long_line = [b"data: ".as_slice(), &b"x".repeat(3_000_000), b"\n\n"].concat();
     let answer =
         Answer::new("a long line", Framing::Chunked, long_line).header("content-type", "text/event-stream");
-    path.passes(&answer, &mut rng).await;
+    paths.passes(&answer, &mut rng).await;
 }
 
 #[tokio::test]
 async fn of_random_make() {
-    let mut path = Path::start().await;
+    let mut paths = Paths::start().await;
     for seed in 0..300 {
         let mut rng = Rng::with_seed(seed);
         let framing = ALL[rng.usize(..3)];
@@ -463,14 +497,14 @@ async fn of_random_make() {
             let (name, value) = random_header(&mut rng);
             answer = answer.header(&name, value);
         }
-        path.passes(&answer, &mut rng).await;
+        paths.passes(&answer, &mut rng).await;
     }
 }
 
 /// The gateway does not say `te: trailers` to the upstream, and so has none to pass on.
 #[tokio::test]
 async fn trailers_are_left_out() {
-    let mut path = Path::start().await;
+    let mut path = Path::start(Way::Passed).await;
     let mut rng = Rng::with_seed(8);
     let answer =
         Answer::new("trailers", Framing::Chunked, random(10_000, &mut rng)).header("trailer", "x-sum");
@@ -483,7 +517,7 @@ async fn trailers_are_left_out() {
 /// A caller that does not know chunks gets none.
 #[tokio::test]
 async fn to_callers_of_http_1_0() {
-    let mut path = Path::start().await;
+    let mut path = Path::start(Way::Passed).await;
     let mut rng = Rng::with_seed(9);
     for framing in ALL {
         let answer = Answer::new("1.0", framing, random(70_000, &mut rng)).header("request-id", "req_old");

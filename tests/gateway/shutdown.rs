@@ -71,7 +71,7 @@ async fn a_request_that_has_begun_is_answered() {
     let mut upstream = Upstream::start().await;
     let mut gateway = Gateway::start(&mut gateway::before(&upstream.url())).await;
     let mut caller = Peer::connect(gateway.address).await;
-    caller.send("POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst").await;
+    caller.send("POST /v1/files HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst").await;
     let mut request = upstream.request().await;
     assert_eq!(request.peer.at_least(5).await, b"first");
     gateway.signal("TERM");
@@ -81,6 +81,49 @@ async fn a_request_that_has_begun_is_answered() {
     request.peer.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
     let head = caller.answer("POST").await;
     assert_eq!((head.status(), head.get("connection")), (200, Some("close")));
+    assert_eq!(caller.rest().await.whole(), b"{}");
+    assert_eq!(gateway.exit().await.code(), Some(0));
+}
+
+/// Also one that the upstream has not heard of yet, because the gateway wants it whole.
+#[tokio::test]
+async fn a_request_that_is_being_read_is_answered() {
+    let mut upstream = Upstream::start().await;
+    let mut gateway = Gateway::start(&mut gateway::before(&upstream.url())).await;
+    let mut caller = Peer::connect(gateway.address).await;
+    let head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n";
+    caller.send(head).await;
+    assert_eq!(caller.answer("POST").await.status(), 100, "it is being read");
+    caller.send("first").await;
+    gateway.signal("TERM");
+    gateway.logged(STOPPING).await;
+    caller.send("other").await;
+    let (mut request, body) = upstream.whole_request().await;
+    assert_eq!(body.whole(), b"firstother");
+    request.peer.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+    assert_eq!(caller.answer("POST").await.status(), 200);
+    assert_eq!(caller.rest().await.whole(), b"{}");
+    assert_eq!(gateway.exit().await.code(), Some(0));
+}
+
+/// And one that waits to be repeated.
+#[tokio::test]
+async fn a_request_that_waits_is_repeated() {
+    let mut upstream = Upstream::start().await;
+    let mut command = gateway::before(&upstream.url());
+    command.env("CLAUDE_TOWER__RETRY__BACKOFF_BASE", "100ms");
+    let mut gateway = Gateway::start(&mut command).await;
+    let mut caller = Peer::connect(gateway.address).await;
+    caller.send(GET).await;
+    let mut request = upstream.request().await;
+    request.peer.send("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n").await;
+    upstream.keep(request.peer);
+    gateway.logged(" retry code=").await;
+    gateway.signal("TERM");
+    gateway.logged(STOPPING).await;
+    let mut request = upstream.request().await;
+    request.peer.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+    assert_eq!(caller.answer("GET").await.status(), 200);
     assert_eq!(caller.rest().await.whole(), b"{}");
     assert_eq!(gateway.exit().await.code(), Some(0));
 }

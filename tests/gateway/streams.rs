@@ -1,5 +1,7 @@
 //! Bytes go on as they come, in both directions, and so does the end of a connection.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::support::gateway::{self, Gateway};
@@ -16,12 +18,32 @@ const SSE: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nrequest
 const CHUNKED: &str = "transfer-encoding: chunked\r\n\r\n";
 const GET: &str = "GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n";
 const POST: &str = "POST /v1/messages HTTP/1.1\r\nhost: x\r\n";
+const UPLOAD: &str = "POST /v1/files HTTP/1.1\r\nhost: x\r\n";
 
 async fn start() -> (Upstream, Gateway, Peer) {
+    start_with(gateway::before).await
+}
+
+async fn start_with(command: impl FnOnce(&str) -> Command) -> (Upstream, Gateway, Peer) {
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start(&mut gateway::before(&upstream.url())).await;
+    let gateway = Gateway::start(&mut command(&upstream.url())).await;
     let caller = Peer::connect(gateway.address).await;
     (upstream, gateway, caller)
+}
+
+/// What is sent on as it comes: files, what is too large to be kept, and everything if nothing is ever repeated.
+const STREAMED: [(&str, fn(&str) -> Command); 4] = [
+    (UPLOAD, gateway::before),
+    (POST, |upstream| keeping(upstream, "4")),
+    (POST, |upstream| keeping(upstream, "0")),
+    (POST, gateway::passing),
+];
+
+/// With so much of a request in memory at the most.
+fn keeping(upstream: &str, most: &str) -> Command {
+    let mut command = gateway::before(upstream);
+    command.env("CLAUDE_TOWER__GATEWAY__MAX_BUFFERED_REQUEST", most);
+    command
 }
 
 /// The upstream sends an event only after the caller has the one before.
@@ -56,48 +78,62 @@ async fn an_event_is_there_before_the_next_one_is_sent() {
 
 #[tokio::test]
 async fn half_a_request_is_there_before_the_other_is_sent() {
-    let (mut upstream, _gateway, mut caller) = start().await;
-    for (framing, halves, end) in [
-        ("content-length: 10", [b"first".to_vec(), b"other".to_vec()], ""),
-        ("transfer-encoding: chunked", [chunk(b"first"), chunk(b"other")], "0\r\n\r\n"),
-    ] {
-        caller.send(format!("{POST}{framing}\r\n\r\n")).await;
-        let mut request = upstream.request().await;
-        caller.send(&halves[0]).await;
-        assert_eq!(request.peer.at_least(5).await, b"first");
-        caller.send(&halves[1]).await;
-        assert_eq!(request.peer.at_least(5).await, b"other");
-        caller.send(end).await;
-        assert_eq!(request.peer.piece().await, Piece::End(Vec::new()));
-        request.peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-        assert_eq!(caller.answer("POST").await.status(), 200);
-        upstream.keep(request.peer);
+    for (post, command) in STREAMED {
+        let (mut upstream, _gateway, mut caller) = start_with(command).await;
+        for (framing, halves, end) in [
+            ("content-length: 10", [b"first".to_vec(), b"other".to_vec()], ""),
+            ("transfer-encoding: chunked", [chunk(b"first"), chunk(b"other")], "0\r\n\r\n"),
+        ] {
+            caller.send(format!("{post}{framing}\r\n\r\n")).await;
+            caller.send(&halves[0]).await;
+            let mut request = upstream.request().await;
+            assert_eq!(request.peer.at_least(5).await, b"first");
+            caller.send(&halves[1]).await;
+            assert_eq!(request.peer.at_least(5).await, b"other");
+            caller.send(end).await;
+            assert_eq!(request.peer.piece().await, Piece::End(Vec::new()));
+            request.peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+            assert_eq!(caller.answer("POST").await.status(), 200);
+            upstream.keep(request.peer);
+        }
     }
+}
+
+/// What says itself that it is too large to be kept is not read before it is sent.
+#[tokio::test]
+async fn the_head_of_a_large_request_is_there_before_its_body() {
+    let (mut upstream, _gateway, mut caller) = start().await;
+    caller.send(format!("{POST}content-length: {}\r\n\r\n", (32 << 20) + 1)).await;
+    let mut request = upstream.request().await;
+    caller.send("first").await;
+    assert_eq!(request.peer.at_least(5).await, b"first");
 }
 
 #[tokio::test]
 async fn an_answer_may_begin_before_the_request_has_ended() {
-    let (mut upstream, _gateway, mut caller) = start().await;
-    caller.send(format!("{POST}{CHUNKED}")).await;
-    caller.send(chunk(b"half")).await;
-    let mut request = upstream.request().await;
-    assert_eq!(request.peer.at_least(4).await, b"half");
-    request.peer.send(format!("{SSE}{CHUNKED}")).await;
-    request.peer.send(chunk(EVENTS[0])).await;
-    caller.answer("POST").await;
-    assert_eq!(caller.at_least(EVENTS[0].len()).await, EVENTS[0]);
-    caller.send(chunk(b"more")).await;
-    assert_eq!(request.peer.at_least(4).await, b"more");
-    caller.send("0\r\n\r\n").await;
-    assert_eq!(request.peer.piece().await, Piece::End(Vec::new()));
-    request.peer.send("0\r\n\r\n").await;
-    assert_eq!(caller.piece().await, Piece::End(Vec::new()));
+    for (post, command) in STREAMED {
+        let (mut upstream, _gateway, mut caller) = start_with(command).await;
+        caller.send(format!("{post}{CHUNKED}")).await;
+        caller.send(chunk(b"half of it")).await;
+        let mut request = upstream.request().await;
+        assert_eq!(request.peer.at_least(10).await, b"half of it");
+        request.peer.send(format!("{SSE}{CHUNKED}")).await;
+        request.peer.send(chunk(EVENTS[0])).await;
+        caller.answer("POST").await;
+        assert_eq!(caller.at_least(EVENTS[0].len()).await, EVENTS[0]);
+        caller.send(chunk(b"more")).await;
+        assert_eq!(request.peer.at_least(4).await, b"more");
+        caller.send("0\r\n\r\n").await;
+        assert_eq!(request.peer.piece().await, Piece::End(Vec::new()));
+        request.peer.send("0\r\n\r\n").await;
+        assert_eq!(caller.piece().await, Piece::End(Vec::new()));
+    }
 }
 
 /// The edge refuses what is too large while it is still being sent.
 #[tokio::test]
 async fn a_refusal_in_the_middle_of_an_upload_is_told() {
-    let (mut upstream, mut gateway, mut caller) = start().await;
+    let (mut upstream, mut gateway, mut caller) = start_with(|upstream| keeping(upstream, "1MB")).await;
     let refusal = "{\"type\":\"error\",\"error\":{\"type\":\"request_too_large\",\"message\":\"x\"}}";
     for then_closes in [false, true] {
         caller.send(format!("{POST}content-length: 32000000\r\n\r\n")).await;
@@ -154,23 +190,65 @@ async fn a_caller_that_leaves_is_noticed_above() {
 
 #[tokio::test]
 async fn half_a_request_does_not_arrive_as_a_whole_one() {
-    let (mut upstream, gateway, _caller) = start().await;
+    for (post, command) in STREAMED {
+        let (mut upstream, gateway, _caller) = start_with(command).await;
+        for (framing, half) in
+            [("content-length: 10", b"a half".to_vec()), ("transfer-encoding: chunked", chunk(b"a half"))]
+        {
+            for resets in [false, true] {
+                let mut caller = Peer::connect(gateway.address).await;
+                caller.send(format!("{post}{framing}\r\n\r\n")).await;
+                caller.send(&half).await;
+                let mut request = upstream.request().await;
+                assert_eq!(request.peer.at_least(6).await, b"a half");
+                if resets {
+                    caller.reset();
+                } else {
+                    drop(caller);
+                }
+                assert_eq!(request.peer.piece().await, Piece::Cut, "{framing}");
+            }
+        }
+    }
+}
+
+/// Of one that is to be kept, nothing arrives at all.
+#[tokio::test]
+async fn half_a_request_that_is_being_read_does_not_arrive() {
+    let (mut upstream, mut gateway, mut witness) = start().await;
     for (framing, half) in
-        [("content-length: 10", b"half".to_vec()), ("transfer-encoding: chunked", chunk(b"half"))]
+        [("content-length: 10", b"a half".to_vec()), ("transfer-encoding: chunked", chunk(b"a half"))]
     {
         for resets in [false, true] {
             let mut caller = Peer::connect(gateway.address).await;
-            caller.send(format!("{POST}{framing}\r\n\r\n")).await;
+            caller.send(format!("{POST}expect: 100-continue\r\n{framing}\r\n\r\n")).await;
+            assert_eq!(caller.answer("POST").await.status(), 100, "it is being read");
             caller.send(&half).await;
-            let mut request = upstream.request().await;
-            assert_eq!(request.peer.at_least(4).await, b"half");
             if resets {
                 caller.reset();
             } else {
                 drop(caller);
             }
-            assert_eq!(request.peer.piece().await, Piece::Cut, "{framing}");
         }
+    }
+    gateway.logged_times(4, " request method=POST").await;
+    witness.send(GET).await;
+    assert_eq!(upstream.request().await.head.line, "GET /v1/models HTTP/1.1", "it is the first of all");
+}
+
+/// A caller that can still hear it is told.
+#[tokio::test]
+async fn a_request_that_cannot_be_read_is_told() {
+    let (_upstream, gateway, _caller) = start().await;
+    for rest in ["content-length: 10\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\nno chunk\r\n"] {
+        let mut caller = Peer::connect(gateway.address).await;
+        caller.send(format!("{POST}{rest}")).await;
+        caller.finish().await;
+        let head = caller.answer("POST").await;
+        assert_eq!((head.status(), head.get("x-should-retry")), (400, Some("false")), "{rest}");
+        let body: Value = serde_json::from_slice(&caller.rest().await.whole()).unwrap();
+        assert_eq!(body["error"]["type"], "invalid_request_error");
+        assert_eq!(body["error"]["details"]["error_code"], "unsendable_request");
     }
 }
 
@@ -248,7 +326,7 @@ async fn says(caller: &mut Peer, status: u16, kind: &str) {
 
 #[tokio::test]
 async fn an_upstream_that_breaks_off_is_told_as_an_error() {
-    let (mut upstream, mut gateway, mut caller) = start().await;
+    let (mut upstream, mut gateway, mut caller) = start_with(gateway::passing).await;
     let silent: &[u8] = b"";
     for (answer, resets) in [(silent, false), (silent, true), (b"HTTP/1.1 200 OK\r\ncontent-le", false)] {
         caller.send(format!("{POST}content-length: 2\r\n\r\n{{}}")).await;
@@ -280,7 +358,7 @@ async fn an_upstream_that_breaks_off_is_told_as_an_error() {
 #[tokio::test]
 async fn an_upstream_that_is_not_there_is_told_as_an_error() {
     let closed = Closed::new();
-    let mut gateway = Gateway::start(&mut gateway::before(&closed.url)).await;
+    let mut gateway = Gateway::start(&mut gateway::passing(&closed.url)).await;
     let mut caller = Peer::connect(gateway.address).await;
     for _ in 0..2 {
         caller.send(format!("{POST}content-length: 2\r\n\r\n{{}}")).await;
@@ -296,7 +374,7 @@ async fn an_upstream_that_is_not_there_is_told_as_an_error() {
 async fn an_upstream_that_takes_too_long_to_connect_is_told_as_an_error() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = format!("https://{}", listener.local_addr().unwrap());
-    let mut command = gateway::before(&upstream);
+    let mut command = gateway::passing(&upstream);
     command.env("CLAUDE_TOWER__CLIENT__CONNECT_TIMEOUT", "100ms");
     let mut gateway = Gateway::start(&mut command).await;
     let mut caller = Peer::connect(gateway.address).await;

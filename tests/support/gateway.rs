@@ -34,6 +34,29 @@ pub(crate) fn before(upstream: &str) -> Command {
     command
 }
 
+/// The same, and nothing is repeated: what the upstream answers is what comes.
+pub(crate) fn passing(upstream: &str) -> Command {
+    let mut command = before(upstream);
+    command.env("CLAUDE_TOWER__RETRY__ENABLED", "false");
+    command
+}
+
+/// The same, and what fails is read as far as it is to be judged, but never repeated, nor marked.
+pub(crate) fn reading_ahead(upstream: &str) -> Command {
+    let mut command = before(upstream);
+    command.env("CLAUDE_TOWER__RETRY__MAX_RETRIES", "0").env("CLAUDE_TOWER__RETRY__FINAL_WORD", "false");
+    command
+}
+
+/// The same, and what fails is repeated without much of a wait.
+pub(crate) fn repeating(upstream: &str) -> Command {
+    let mut command = before(upstream);
+    for (key, value) in [("BACKOFF_BASE", "1ms"), ("BACKOFF_MAX", "1ms"), ("OVERLOAD_FLOOR", "0s")] {
+        command.env(format!("CLAUDE_TOWER__RETRY__{key}"), value);
+    }
+    command
+}
+
 /// Runs a command that is expected to end by itself.
 pub(crate) async fn run(command: &mut Command) -> Exit {
     Process::spawn(command).exit().await
@@ -67,6 +90,11 @@ impl Gateway {
     /// Waits for a line of its log that has `text`.
     pub(crate) async fn logged(&mut self, text: &str) -> String {
         self.process.stderr.line_with(text).await
+    }
+
+    /// Waits until its log has so many lines with `text`.
+    pub(crate) async fn logged_times(&mut self, times: usize, text: &str) {
+        self.process.stderr.lines_with(times, text).await;
     }
 
     /// Sends a signal, such as `TERM`.
@@ -171,6 +199,12 @@ impl Lines {
         let waited = within_limit(self.lines.wait_for(|lines| found(lines).is_some())).await;
         let line = waited.ok().and_then(|lines| found(&lines));
         line.unwrap_or_else(|| panic!("it ended without a line with {text:?}"))
+    }
+
+    async fn lines_with(&mut self, times: usize, text: &str) {
+        let enough = |lines: &Vec<String>| lines.iter().filter(|line| line.contains(text)).count() >= times;
+        let waited = within_limit(self.lines.wait_for(enough)).await;
+        assert!(waited.is_ok(), "it ended without {times} lines with {text:?}");
     }
 
     /// Waits until nothing more can come.

@@ -234,6 +234,11 @@ impl Peer {
         within_limit(self.stream.read_u8()).await.is_err()
     }
 
+    /// Says that nothing more will be sent. What the other side sends can still be read.
+    pub(crate) async fn finish(&mut self) {
+        self.stream.shutdown().await.expect("it is open");
+    }
+
     /// Cuts the connection with a reset instead of an orderly end.
     pub(crate) fn reset(self) {
         let stream = self.stream.into_inner();
