@@ -10,5 +10,6 @@ mod ends;
 mod error_bodies;
 mod hold;
 mod meter;
+mod simulator;
 mod support;
 mod unchanged;
