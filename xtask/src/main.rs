@@ -28,9 +28,10 @@ The project's chores.
     ci         test, and formatting, lints, every feature alone, docs, licences and the README's commands
     features   lint every crate with no features, its default ones, and each one alone
     smoke      run the README's gateway command and talk to it
-    soak       the property tests with very many cases, and the fuzz targets, for an idle machine; installs cargo-fuzz
-               under target/xtask first, and needs a nightly toolchain beside the usual one
-               (PROPTEST_CASES: cases for each property, 100000; FUZZ_SECONDS: seconds for each target, 300)
+    soak       the property tests with very many cases, the retry's storms, and the fuzz targets, for an idle machine;
+               installs cargo-fuzz under target/xtask first, and needs a nightly toolchain beside the usual one
+               (PROPTEST_CASES: cases for each property, 100000; STORM_RATE: calls a second, 40; STORM_SEEDS: storms
+               of each kind, 20; FUZZ_SECONDS: seconds for each target, 300)
     bench      the benchmarks, with nginx and wrk installed first; arguments go on to `cargo bench`
     help       this text
 ";

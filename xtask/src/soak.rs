@@ -9,9 +9,10 @@ use crate::install;
 use crate::run::{self, Result, Workspace, has, output};
 
 const CASES: &str = "100000";
+const STORMS: [(&str, &str); 2] = [("STORM_RATE", "40"), ("STORM_SEEDS", "20")];
 const SECONDS: &str = "300";
 
-/// The property tests of the wire, and then the fuzz targets.
+/// The property tests of the wire, the storms of the retry, and then the fuzz targets.
 pub(crate) fn run(workspace: &Workspace) -> Result {
     let seconds = seconds()?;
     // Said before the properties have taken their time, but no reason to leave them out.
@@ -20,8 +21,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         println!("no fuzzing: {why}");
     }
     let properties = properties(workspace);
+    let storms = storms(workspace);
     nightly?;
-    properties.and(fuzz(workspace, seconds))
+    properties.and(storms).and(fuzz(workspace, seconds))
 }
 
 /// Optimised, with `PROPTEST_CASES` (a hundred thousand unless it is set) each.
@@ -33,6 +35,16 @@ fn properties(workspace: &Workspace) -> Result {
             .cargo("test --release --package claude-wire --all-features --lib --tests")
             .env("PROPTEST_CASES", cases),
     )
+}
+
+/// Optimised, with `STORM_RATE` calls a second (40 unless it is set), each drawn `STORM_SEEDS` times (20).
+fn storms(workspace: &Workspace) -> Result {
+    let arguments = "test --release --package claude-retry --all-features --test storms";
+    let mut command = workspace.cargo(arguments);
+    for (name, otherwise) in STORMS {
+        command.env(name, env::var(name).unwrap_or_else(|_| otherwise.to_owned()));
+    }
+    run::run(command.args(["--", "--include-ignored", "--nocapture"]))
 }
 
 /// Only a nightly compiler can instrument what it builds for a fuzzer.
