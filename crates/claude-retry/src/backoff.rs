@@ -12,7 +12,8 @@ use thiserror::Error;
 /// | `jitter` | 0.25 | the same: a wait is between three quarters of its step and the whole |
 /// | `overload_floor` | 1 s | ours, 2026-11-23: who is overloaded (529) is left alone for at least so long |
 ///
-/// A wait that the server asks for is never shortened: jitter is added to it.
+/// A wait that the server asks for, and the least one after an overload, is never shortened: jitter is added to it. What is
+/// waited at the most is not the backoff's to say, but [`RetryLayer::with_max_wait`](crate::RetryLayer::with_max_wait)'s.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     base: Duration,
@@ -38,7 +39,7 @@ impl Backoff {
         Self { base, max, jitter: 0.25, overload_floor: Duration::from_secs(1) }
     }
 
-    /// From `base` after the first failure, doubling up to `max`.
+    /// From `base` after the first failure, doubling up to `max`; the rest as in [`Backoff::default`].
     ///
     /// # Errors
     ///
@@ -53,7 +54,8 @@ impl Backoff {
         Ok(Self::between(base, max))
     }
 
-    /// The share of a step by which a wait may be shorter, from 0 (none) to 1.
+    /// The share of a step by which a wait may be shorter, from 0 to 1. With 0 no wait is left to chance, nor is anything
+    /// added to those that the server asks for.
     ///
     /// # Errors
     ///
@@ -66,7 +68,7 @@ impl Backoff {
         Ok(self)
     }
 
-    /// The least wait after an answer that says that the API is overloaded (529).
+    /// The least wait after an answer that says that the API is overloaded (529), if it does not say how long to wait.
     #[must_use]
     pub const fn with_overload_floor(mut self, floor: Duration) -> Self {
         self.overload_floor = floor;

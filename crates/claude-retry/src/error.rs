@@ -96,7 +96,14 @@ impl fmt::Display for GaveUp {
     }
 }
 
-/// A call was given up. Its `source` is what went wrong.
+/// A call was given up. Its `source` is what went wrong:
+///
+/// | when | source |
+/// | --- | --- |
+/// | an attempt failed without an answer | the inner service's error |
+/// | the deadline passed after an attempt was sent | an [`io::Error`](std::io::Error) of the kind `TimedOut` |
+/// | the deadline passed before a further attempt was sent, or the service was not ready for one | a [`claude_errors::Error`] that says what the last one failed with |
+/// | the deadline passed before anything was sent | a [`Refusal`](claude_wire::call::Refusal), `DEADLINE_EXCEEDED` |
 #[derive(Debug)]
 pub struct RetryError {
     gave_up: GaveUp,

@@ -23,7 +23,9 @@ use crate::reading::{Found, Reading};
 use crate::session::{Session, Verdict};
 
 pin_project! {
-    /// The future of [`Retry`](crate::Retry). Dropping it drops the running attempt, or the wait, and leaves nothing.
+    /// The future of [`Retry`](crate::Retry). Dropping it drops the running attempt, or the wait, and leaves nothing: what
+    /// was paid for an attempt that was not made goes back. Outside of a tokio runtime with a timer it panics as soon as
+    /// there is something to wait for.
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<Body>>,

@@ -8,8 +8,10 @@ pub(crate) const MAX_FRAMES: usize = 1024;
 /// How far a stream is read ahead before its head is handed on: until its first content, but no further than this.
 ///
 /// While the head is held, a stream that fails, ends or carries an `error` event is repeated like a status. Past any of
-/// the bounds it is handed on as it is, and what happens to it then is its reader's. Nothing is changed or copied, and a
-/// thousand frames at the most are held.
+/// the bounds it is handed on as it is, and what happens to it then is its reader's. Nothing is changed or copied, and 1,024
+/// frames at the most are held.
+///
+/// Only answers to `POST /v1/messages` are held, if their request can be sent again and they are in no content coding.
 ///
 /// Content is any `content_block_delta`, a block that arrives whole, `message_delta` and `message_stop`; `message_start`,
 /// the start of a block that grows, pings and comments are none.
@@ -28,27 +30,27 @@ impl Default for Hold {
 }
 
 impl Hold {
-    /// Nothing is held: the head of a stream is handed on at once, and a stream is never repeated.
+    /// Nothing is held: the head of a stream is handed on at once, and a stream that has begun is never repeated.
     #[must_use]
     pub const fn off() -> Self {
         Self { time: Duration::ZERO, bytes: 0, events: 0 }
     }
 
-    /// How long, from the head's arrival on.
+    /// How long, from the head's arrival on. Zero holds nothing.
     #[must_use]
     pub const fn with_time(mut self, time: Duration) -> Self {
         self.time = time;
         self
     }
 
-    /// How many bytes.
+    /// How many bytes. 0 holds nothing.
     #[must_use]
     pub const fn with_bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
     }
 
-    /// How many events, pings among them.
+    /// How many events, pings among them. 0 holds nothing.
     #[must_use]
     pub const fn with_events(mut self, events: u64) -> Self {
         self.events = events;

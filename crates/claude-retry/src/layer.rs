@@ -14,17 +14,19 @@ use crate::hold::Hold;
 use crate::quota::Quota;
 use crate::service::Retry;
 
-/// How often a call is repeated if nothing else is said. The official SDKs repeat twice (2026-11-20).
+/// How often a call is repeated if nothing else is said: ours (2026-11-23), one more than the official SDKs (2026-11-20).
 pub const DEFAULT_MAX_RETRIES: u32 = 3;
-/// The longest wait before a retry if nothing else is said. The API's limits of a minute are whole again by then (2026-10).
+/// The longest wait before a retry if nothing else is said: five minutes, ours (2026-11-23). The API's limits of a minute
+/// are whole again by then (2026-10).
 pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(300);
-/// How much of an error response's body is read if nothing else is said: 64 KiB. The API's are a few hundred bytes.
+/// How much of an error response's body is read if nothing else is said, in bytes: 64 KiB, ours (2026-11-23). The API's are
+/// a few hundred bytes.
 pub const DEFAULT_ERROR_BODY_CAP: usize = 64 * 1024;
-/// How long the body of an error response is waited for.
+/// How long the body of an error response is waited for: five seconds, ours (2026-11-23).
 pub const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What to do with attempts that failed, but may have been executed, and billed, all the same: a connection that broke after
-/// the request was sent, a time-out, 500, 502, 503, 504, an answer that broke off.
+/// the request was sent, a time-out, 408, 500, 502, 503, 504, an `error` event in a stream, an answer that broke off.
 ///
 /// The API has no key that would make two of the same request one (2026-11). Such an attempt may be paid twice, and nothing
 /// can prevent it but not to repeat it. Every such retry is counted ([`metrics::RETRIES_TOTAL`](crate::metrics::RETRIES_TOTAL))
@@ -42,7 +44,8 @@ pub enum MaybeExecuted {
     RepeatAll,
 }
 
-/// Repeats what failed and may succeed. See the [crate docs](crate). A clone, and every service made by it, shares the quota.
+/// Repeats what failed and may succeed. See the [crate docs](crate). A clone, and every service made by it, shares the quota
+/// and the seed; what is set on one afterwards is not set on the others.
 #[derive(Clone)]
 pub struct RetryLayer {
     settings: Arc<Settings>,
@@ -95,14 +98,16 @@ impl RetryLayer {
         Self { settings: Arc::new(settings) }
     }
 
-    /// For those who have time: five retries after waits from one second to one minute.
+    /// For those who have time: five retries after waits from one second to one minute, with the jitter of
+    /// [`Backoff::default`]. Ours, 2026-11-23.
     #[must_use]
     pub fn patient() -> Self {
         let backoff = Backoff::between(Duration::from_secs(1), Duration::from_secs(60));
         Self::new().with_max_retries(5).with_backoff(backoff)
     }
 
-    /// How often a call is repeated at the most. 0 repeats nothing.
+    /// How often a call is repeated at the most: one less than it has attempts. 0 repeats nothing;
+    /// [`DEFAULT_MAX_RETRIES`] if nothing else is said.
     #[must_use]
     pub fn with_max_retries(mut self, retries: u32) -> Self {
         self.settings().max_retries = retries;
@@ -116,7 +121,8 @@ impl RetryLayer {
         self
     }
 
-    /// The longest wait, also if the server asks for a longer one: then the call is given up at once.
+    /// The longest wait. If the server, or the backoff, asks for a longer one, the call is given up at once.
+    /// [`DEFAULT_MAX_WAIT`] if nothing else is said.
     #[must_use]
     pub fn with_max_wait(mut self, wait: Duration) -> Self {
         self.settings().max_wait = wait;
@@ -127,14 +133,16 @@ impl RetryLayer {
     /// [`Deadline`](claude_wire::call::Deadline) of the request counts too; the earlier one holds.
     ///
     /// It ends with the first content of a streamed message, with the last byte of a JSON answer, and with the head of
-    /// anything else, streams in a content coding among them. Layers below find it in the request's extensions.
+    /// anything else, streams in a content coding among them. Layers below find it in the request's extensions. What comes
+    /// too late is not sent at all. There is none if nothing else is said.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.settings().timeout = Some(timeout);
         self
     }
 
-    /// What pays for all extra work. The same quota may be given to several layers.
+    /// What pays for all extra work: [`Quota::default`] if nothing else is said. Clones of one quota may be given to several
+    /// layers.
     #[must_use]
     pub fn with_quota(mut self, quota: Quota) -> Self {
         self.settings().quota = quota;
@@ -156,14 +164,16 @@ impl RetryLayer {
     }
 
     /// Reads JSON answers whole before they are handed on, if they are no longer than this many bytes, so that one that is
-    /// cut short is repeated too. 0, the default, hands them on as they come.
+    /// cut short is repeated too. Longer ones are handed on from their first byte as soon as that is known. Only the deadline
+    /// bounds the time. 0, the default, hands all on as they come.
     #[must_use]
     pub fn with_collect(mut self, bytes: usize) -> Self {
         self.settings().collect = bytes;
         self
     }
 
-    /// Makes a retry only if the inner service is ready for it at once. Under overload, retries then do not queue.
+    /// Makes a retry only if the inner service is ready for it at once; if not, the call is given up
+    /// ([`Reason::NotReady`](crate::Reason::NotReady)). Under overload, retries then do not queue.
     #[must_use]
     pub fn only_if_ready(mut self) -> Self {
         self.settings().only_if_ready = true;
@@ -179,7 +189,8 @@ impl RetryLayer {
     }
 
     /// Puts `x-should-retry: false` on each failed answer that leaves this layer and that the official SDKs would repeat
-    /// (408, 409, 429, 500 and above), so that their retries and these do not multiply. For gateways.
+    /// (408, 409, 429, 500 and above, 2026-11-20), so that their retries and these do not multiply. For gateways; one that
+    /// makes an answer of an error has to say it there itself. Off if nothing else is said.
     #[must_use]
     pub fn with_final_word(mut self, final_word: bool) -> Self {
         self.settings().final_word = final_word;
@@ -187,7 +198,8 @@ impl RetryLayer {
     }
 
     /// How much of an error response's body is read, in bytes: to be judged, and so that the connection can be used again.
-    /// It is waited for [`ERROR_BODY_TIMEOUT`]. Past either the answer is judged by its head.
+    /// It is waited for [`ERROR_BODY_TIMEOUT`]. Past either the answer is judged by its head. [`DEFAULT_ERROR_BODY_CAP`] if
+    /// nothing else is said.
     #[must_use]
     pub fn with_error_body_cap(mut self, bytes: usize) -> Self {
         self.settings().error_body_cap = bytes;
@@ -209,7 +221,7 @@ impl RetryLayer {
         self
     }
 
-    /// A handle to the quota.
+    /// The quota, to look at or, cloned, to give to another layer.
     #[must_use]
     pub fn quota(&self) -> &Quota {
         &self.settings.quota

@@ -55,12 +55,13 @@
 //! What may have been executed although it failed is an option of its own: [`MaybeExecuted`].
 //!
 //! **Streams.** A failure may come after a 200. So the head of a streamed message is held back until its first content
-//! ([`Hold`]), and an `error` event, a cut or an empty stream before that is repeated as its status would be. After the
-//! first content nothing is repeated. Whole answers can be held too ([`RetryLayer::with_collect`]). What is held is handed
-//! on unchanged.
+//! ([`Hold`]), and an `error` event, a cut or an empty stream before that is repeated like a status; the API had begun, so
+//! it counts as perhaps executed. After the first content nothing is repeated. Whole answers can be held too
+//! ([`RetryLayer::with_collect`]). What is held is handed on unchanged.
 //!
-//! **Request bodies** in memory are sent again without being copied. A body that is a stream is sent once; a failure that
-//! could have been repeated is then counted and logged.
+//! **Request bodies** in memory are sent again without being copied; [`Body::buffered`](claude_wire::Body::buffered) reads
+//! one into memory. A body that is a stream is sent once; a failure that could have been repeated is then counted and
+//! logged.
 //!
 //! # When
 //!
@@ -70,33 +71,39 @@
 //! | a layer below has paused what the attempt ran against ([`Attempt::wait_handled`]) | none here: the next attempt waits there |
 //! | the server says how long: `retry-after-ms`, `retry-after` in seconds or as a date | at least that, jitter on top |
 //! | 529 | as below, and 1 s at the least |
-//! | else | 0.5 s · 2ⁿ up to 8 s, minus up to a quarter |
+//! | else | 0.5 s · 2ⁿ after n retries, up to 8 s, minus up to a quarter |
 //!
-//! Before the wait the failed answer is read to its end, within a cap, so that its connection can be used again, and
+//! [`Backoff`] says where the numbers are from, and changes them. Before the wait the failed answer is read to its end, within a cap, so that its connection can be used again, and
 //! dropped: during the wait nothing of it is held. The next attempt then waits for the inner service to be ready.
 //!
 //! # When it is given up
 //!
 //! After as many retries as are allowed; when the wait cannot end before the call's
-//! [`Deadline`](claude_wire::call::Deadline), at once; when the wait is too long; and when the [`Quota`], which all calls
-//! share, has nothing left for extra work. The failure is then the caller's, as it came: a response with [`GaveUp`] in its
-//! extensions, or the error in the chain of a [`RetryError`].
+//! [`Deadline`](claude_wire::call::Deadline), at once; when the wait is too long; when the [`Quota`], which all calls
+//! share, has nothing left for extra work; and for the other causes that [`Reason`] has. The failure is then the caller's,
+//! as it came: a response with [`GaveUp`] in its extensions, or the error in the chain of a [`RetryError`]. What could not
+//! have been repeated comes back without either.
 //!
 //! # In a stack
 //!
-//! It stands over everything that happens once for each attempt: endpoint, key, money, limits, clocks. It is the only layer
-//! that repeats. It makes an [`Attempt`] for each time it calls the inner service, and a [`Call`](claude_wire::call::Call) if
+//! It stands over everything that happens once for each attempt: endpoint, key, money, limits, clocks. Nothing else should
+//! repeat, below it or above, or attempts multiply. It needs tokio's timer. It makes an [`Attempt`] for each time it calls the inner service, and a [`Call`](claude_wire::call::Call) if
 //! there is none ([`Call::find`](claude_wire::call::Call::find)). Who puts a `Call` into the request can read from it
 //! afterwards how each attempt ended. Clocks of single attempts belong next to the client; this layer's deadline covers
 //! the whole.
 //!
-//! A request with `x-stainless-retry-count` of 1 or more is itself a retry: it pays from the quota. A gateway sets
-//! [`RetryLayer::with_final_word`], so that its callers do not repeat what it has given up.
+//! Any client will do whose requests have a [`Body`](claude_wire::Body). If it is none of ours, put
+//! [`IntoBodyLayer`](claude_wire::body::IntoBodyLayer) between: right over such a client an attempt counts as sent when
+//! it is called, and one that a clock ends while it still connects as perhaps executed.
+//!
+//! A request with `x-stainless-retry-count` of 1 or more is itself a retry: it pays one try, and puts nothing into the
+//! quota. If there is none left it is sent once, and not repeated. A gateway sets [`RetryLayer::with_final_word`], so that
+//! its callers do not repeat what it has given up.
 //!
 //! # What clones share, and dropping
 //!
-//! Clones share the quota. Dropping the future drops the attempt, or the wait, and gives back what was paid for an
-//! attempt that was not made. Dropping the body drops the answer.
+//! Clones share the quota. Dropping the future at any point drops the attempt, or the wait, and gives back what was paid
+//! for an attempt that was not made; what was never polled does not count as a try. Dropping the body drops the answer.
 //!
 //! # What it does not do
 //!

@@ -25,7 +25,8 @@ pub const CLIENT_RETRIES_TOTAL: &str = "claude_retry_client_retries_total";
 pub const ATTEMPTS: &str = "claude_retry_attempts";
 /// Histogram of the waits before retries, in seconds.
 pub const WAIT_SECONDS: &str = "claude_retry_wait_seconds";
-/// Gauge of the quota that is left, in tries, as of the last retry or the last call given up.
+/// Gauge of the quota that is left, in tries, as of the last retry or the last call given up. Of several quotas it shows the
+/// one that was used last.
 pub const QUOTA_TRIES: &str = "claude_retry_quota_tries";
 
 pub(crate) fn call(outcome: &'static str, attempts: u32) {

@@ -17,6 +17,10 @@ use crate::layer::Settings;
 use crate::session::Session;
 
 /// What [`RetryLayer`](crate::RetryLayer) makes. A clone shares the quota, and what the inner service's clones share.
+///
+/// It is ready when the inner service is. Its error is the inner service's own, boxed, or a
+/// [`RetryError`](crate::RetryError) around it. Further attempts go through clones of the inner service, each asked first
+/// whether it is ready.
 #[derive(Clone)]
 pub struct Retry<S> {
     inner: S,
