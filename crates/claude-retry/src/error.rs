@@ -104,7 +104,6 @@ impl fmt::Display for GaveUp {
 /// | the deadline passed after an attempt was sent | an [`io::Error`](std::io::Error) of the kind `TimedOut` |
 /// | the deadline passed before a further attempt was sent, or the service was not ready for one | a [`claude_errors::Error`] that says what the last one failed with |
 /// | the deadline passed before anything was sent | a [`Refusal`](claude_wire::call::Refusal), `DEADLINE_EXCEEDED` |
-#[derive(Debug)]
 pub struct RetryError {
     gave_up: GaveUp,
     source: BoxError,
@@ -119,6 +118,13 @@ impl RetryError {
     #[must_use]
     pub const fn gave_up(&self) -> GaveUp {
         self.gave_up
+    }
+}
+
+/// Leaves out the source, which may quote the request.
+impl fmt::Debug for RetryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryError").field("gave_up", &self.gave_up).finish_non_exhaustive()
     }
 }
 

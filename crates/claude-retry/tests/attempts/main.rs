@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 mod answers;
+mod counted;
 mod deadline;
+mod dropped;
 mod errors;
 mod jitter;
 mod maybe_executed;
@@ -11,5 +13,6 @@ mod quota;
 mod readiness;
 mod requests;
 mod support;
+mod told;
 mod waits;
 mod words;
