@@ -66,7 +66,7 @@ where
             let at_end = body.is_end_stream();
             let mut body = Self::new(Inner::Metered { body }, Some(seen), context);
             // One that is at its end from the start may never be polled.
-            if at_end && let Some(failure) = body.seen.as_ref().and_then(|seen| seen.failure(0)) {
+            if at_end && let Some(failure) = body.seen.as_ref().and_then(|seen| seen.failure(0, true)) {
                 body.failure = body.context.take().map(|context| context.finish(failure));
             }
             body
@@ -83,6 +83,19 @@ where
     }
 }
 
+impl<B> Inner<B>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Metered { body } => body.is_end_stream(),
+            Self::Plain { body } => body.is_end_stream(),
+            Self::Rest { body } => body.is_end_stream(),
+        }
+    }
+}
+
 impl<B> HttpBody for ResponseBody<B>
 where
     B: HttpBody<Data = Bytes>,
@@ -95,19 +108,20 @@ where
         self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = self.project();
+        let mut this = self.project();
         if let Some(error) = this.failure.take() {
             return Poll::Ready(Some(Err(error)));
         }
         if this.context.is_none() {
             return Poll::Ready(None);
         }
-        let polled = ready!(match this.inner.project() {
+        let polled = ready!(match this.inner.as_mut().project() {
             InnerProj::Metered { body } => body.poll_frame(cx).map_err(Into::into),
             InnerProj::Plain { body } => body.poll_frame(cx).map_err(Into::into),
             InnerProj::Rest { body } => body.poll_frame(cx).map_err(Into::into),
         });
-        let failure = |passed| this.seen.as_ref().and_then(|seen| seen.failure(passed));
+        let is_last = polled.is_none() || this.inner.is_end_stream();
+        let failure = |passed| this.seen.as_ref().and_then(|seen| seen.failure(passed, is_last));
         let mut finish = |error| this.context.take().map(|context| context.finish(error));
         Poll::Ready(match polled {
             Some(Ok(frame)) => {
@@ -134,12 +148,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        let at_end = || match &self.inner {
-            Inner::Metered { body } => body.is_end_stream(),
-            Inner::Plain { body } => body.is_end_stream(),
-            Inner::Rest { body } => body.is_end_stream(),
-        };
-        self.failure.is_none() && (self.context.is_none() || at_end())
+        self.failure.is_none() && (self.context.is_none() || self.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -167,11 +176,12 @@ struct Seen(Mutex<Option<(End, u64)>>);
 
 impl Seen {
     /// The failure, if all its bytes have been handed on.
-    fn failure(&self, passed: u64) -> Option<Error> {
+    fn failure(&self, passed: u64, is_last: bool) -> Option<Error> {
         match &*self.lock() {
             Some((_, bytes)) if passed < *bytes => None,
             Some((End::Event(said), _)) => Some(Error::from_event(said)),
-            Some((End::Cut, _)) => Some(Error::from_cut_answer(None)),
+            // Behind what was read ahead may come why it was cut.
+            Some((End::Cut, _)) => is_last.then(|| Error::from_cut_answer(None)),
             Some((End::Whole, _)) | None => None,
         }
     }

@@ -1,8 +1,11 @@
 //! Answers that began well, over the typed layer: those that end well stay as they are, the others end in one error.
 
+use std::future::poll_fn;
+
 use bytes::Bytes;
 use claude_errors::typed::ResponseBody;
 use claude_errors::{Error, ErrorKind, ErrorLayer};
+use claude_wire::body::{More, Replayed};
 use claude_wire::facts::Endpoint;
 use claude_wire::meter::{Ending, Meter};
 use claude_wire::{Body, BoxError};
@@ -268,6 +271,39 @@ async fn a_meter_from_below() {
     assert!(!body.is_end_stream());
     let error = read(body, Reader::Trusting).await.error.unwrap();
     assert_eq!(error.kind(), ErrorKind::IncompleteResponse);
+}
+
+/// A layer below may have met the end before those bytes are here, and why comes behind them.
+#[tokio::test]
+async fn why_an_answer_that_was_read_ahead_broke_off() {
+    let half = |end: Option<Step>| Script::new([data(START)].into_iter().chain(end));
+    for (script, source) in [
+        (half(Some(Step::Fail)), Some("broken")),
+        (half(None), None),
+        (half(None).knowing(), None),
+        (half(Some(Step::Trailers)), None),
+    ] {
+        let mut script = Some(script);
+        let ahead = service_fn(move |_: Request<Body>| {
+            let (response, _) = Meter::attach(answer(200, EVENTS, script.take().unwrap()));
+            let mut response = response.map(|body| Box::pin(Replayed::new(body)));
+            async {
+                loop {
+                    match poll_fn(|cx| response.body_mut().as_mut().poll_more(cx)).await {
+                        More::Data(_) | More::Other => {}
+                        More::End | More::Failed => return Ok::<_, BoxError>(response),
+                    }
+                }
+            }
+        });
+        let response = ErrorLayer::typed().layer(ahead).oneshot(post(MESSAGES)).await.unwrap();
+        let got = read(response.into_body(), Reader::Trusting).await;
+        assert_eq!(got.text(), START);
+        let error = got.error.unwrap();
+        assert_eq!(error.kind(), ErrorKind::IncompleteResponse);
+        let caused_by = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(caused_by.as_deref(), source);
+    }
 }
 
 /// A clock or a rule of a layer below says more than that the answer broke off; an error of ours has said all.
