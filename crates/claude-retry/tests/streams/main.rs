@@ -4,6 +4,7 @@
 
 mod bounds;
 mod collected;
+mod composed;
 mod deadline;
 mod dropped;
 mod ends;
