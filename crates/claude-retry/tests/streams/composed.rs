@@ -18,11 +18,13 @@ use crate::support::{
 };
 
 /// What was reported: the code, of how many attempts by then, and whether any may have been executed.
+type Heard = (&'static str, u32, bool);
+
 #[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Vec<(&'static str, u32, bool)>>>);
+struct Ear(Arc<Mutex<Vec<Heard>>>);
 
 impl Ear {
-    fn heard(&self) -> Vec<(&'static str, u32, bool)> {
+    fn heard(&self) -> Vec<Heard> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -122,7 +124,8 @@ async fn what_a_stream_failed_with_is_known_above() {
                 let (error, _, _) = typed_over(&layer, &upstream, reader).await;
                 let error = error.unwrap();
                 assert_eq!(error.kind(), ErrorKind::IncompleteResponse);
-                assert!(error.source().is_some_and(|source| source.is::<Broken>()), "{steps:?}");
+                let source = error.source().expect("it is behind what was read ahead");
+                assert!(source.is::<Broken>(), "{steps:?}");
 
                 // The clock of a layer below.
                 let again = steps.clone();
@@ -174,28 +177,39 @@ async fn behind_content_the_error_is_of_the_one_attempt() {
     }
 }
 
-/// Answers of all kinds, and what is reported of each: by an observer below for each attempt, and above for the call.
-fn answers() -> Vec<(Vec<Step>, u16, &'static str, Option<&'static str>, bool)> {
+/// An answer, what is reported of it, and whether it is repeated.
+struct Case {
+    steps: Vec<Step>,
+    status: u16,
+    kind: &'static str,
+    code: Option<&'static str>,
+    again: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let case = |status, kind, steps, code, again| Case { steps, status, kind, code, again };
+    let stream = |steps: &[Step], code, again| case(200, EVENTS, steps.to_vec(), code, again);
+    let (overloaded, cut) = (Some("OVERLOADED"), Some("INCOMPLETE_RESPONSE"));
     vec![
-        (vec![data(START), data(DELTA), data(STOP)], 200, EVENTS, None, false),
-        (vec![data(START), data(DELTA), data(ERROR)], 200, EVENTS, Some("OVERLOADED"), false),
-        (vec![data(START), data(DELTA), Step::Fail], 200, EVENTS, Some("INCOMPLETE_RESPONSE"), false),
-        (vec![data(START), data(ERROR)], 200, EVENTS, Some("OVERLOADED"), true),
-        (vec![data(START), data(ERROR), Step::Fail], 200, EVENTS, Some("OVERLOADED"), true),
-        (vec![data(START), Step::Wait, Step::Fail], 200, EVENTS, Some("INCOMPLETE_RESPONSE"), true),
-        (vec![data(START)], 200, EVENTS, Some("INCOMPLETE_RESPONSE"), true),
-        (vec![], 200, EVENTS, Some("INCOMPLETE_RESPONSE"), true),
-        (vec![data(MESSAGE)], 200, JSON, None, false),
-        (vec![data(&MESSAGE[..30])], 200, JSON, Some("INCOMPLETE_RESPONSE"), true),
-        (vec![data(OVERLOADED)], 529, JSON, Some("OVERLOADED"), true),
-        (vec![data(&OVERLOADED[..30]), Step::Fail], 529, JSON, Some("OVERLOADED"), true),
-        (vec![data("<html>")], 404, "text/html", Some("NOT_FOUND"), false),
+        stream(&[data(START), data(DELTA), data(STOP)], None, false),
+        stream(&[data(START), data(DELTA), data(ERROR)], overloaded, false),
+        stream(&[data(START), data(DELTA), Step::Fail], cut, false),
+        stream(&[data(START), data(ERROR)], overloaded, true),
+        stream(&[data(START), data(ERROR), Step::Fail], overloaded, true),
+        stream(&[data(START), Step::Wait, Step::Fail], cut, true),
+        stream(&[data(START)], cut, true),
+        stream(&[], cut, true),
+        case(200, JSON, vec![data(MESSAGE)], None, false),
+        case(200, JSON, vec![data(&MESSAGE[..30])], cut, true),
+        case(529, JSON, vec![data(OVERLOADED)], overloaded, true),
+        case(529, JSON, vec![data(&OVERLOADED[..30]), Step::Fail], overloaded, true),
+        case(404, "text/html", vec![data("<html>")], Some("NOT_FOUND"), false),
     ]
 }
 
 #[tokio::test(start_paused = true)]
 async fn observers_above_and_below_hear_of_the_call_and_of_each_attempt() {
-    for (steps, status, kind, code, again) in answers() {
+    for Case { steps, status, kind, code, again } in cases() {
         for reader in READERS {
             let shown = format!("{steps:?} {status}");
             let (above, below) = (Ear::default(), Ear::default());
@@ -221,7 +235,7 @@ async fn observers_above_and_below_hear_of_the_call_and_of_each_attempt() {
 /// Errors that were typed on the way are judged as what they were made of.
 #[tokio::test(start_paused = true)]
 async fn over_typed_errors_the_same_is_repeated() {
-    for (steps, status, kind, code, again) in answers() {
+    for Case { steps, status, kind, code, again } in cases() {
         for reader in READERS {
             let shown = format!("{steps:?} {status} {reader:?}");
             let made = steps.clone();

@@ -16,6 +16,7 @@ use crate::support::{
 /// A kind of body: its head, and its frames. Each is given out once and ends the call.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
+    #[expect(dead_code, reason = "shown when a test fails")]
     name: &'static str,
     status: u16,
     content_type: &'static str,

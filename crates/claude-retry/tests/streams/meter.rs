@@ -222,9 +222,9 @@ async fn one_below_is_waited_for_before_what_ends_the_stream() {
     let (books, done) = Books::that_take_long();
     let upstream = Upstream::of([stream([data(START), data(PING), data([BLOCK, STOP].concat())])]);
     let subscriber = books.clone();
-    let metered = upstream.clone().map_response(move |response| {
+    let metered = upstream.map_response(move |response| {
         let (response, meter) = Meter::attach(response);
-        meter.subscribe(subscriber.clone());
+        meter.subscribe(subscriber);
         response
     });
     let retry = layer();
@@ -244,9 +244,9 @@ async fn each_failed_attempt_has_its_end() {
     let bad = [stream([data(START), data(ERROR)]), stream([data(START)]), stream([data(START), Step::Fail])];
     let upstream = Upstream::of(bad.into_iter().chain([good()]));
     let subscriber = books.clone();
-    let metered = upstream.clone().map_response(move |response| {
+    let metered = upstream.map_response(move |response| {
         let (response, meter) = Meter::attach(response);
-        meter.subscribe(subscriber.clone());
+        meter.subscribe(subscriber);
         response
     });
     let response = layer().layer(metered).oneshot(post(MESSAGES)).await.unwrap();
