@@ -8,7 +8,7 @@ use claude_retry::RetryLayer;
 use claude_sim::{DEFAULT_KEY, Fault, FaultMix};
 use claude_wire::{Body, BoxError};
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, response};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};
@@ -57,12 +57,16 @@ where
     let Ok(answer) = answer else { return false };
     let (head, body) = answer.into_parts();
     let Ok(body) = body.collect().await else { return false };
-    let body = body.to_bytes();
-    if head.headers["content-type"].as_bytes().starts_with(b"text/event-stream") {
+    is_complete(&head, &body.to_bytes())
+}
+
+pub(crate) fn is_complete(head: &response::Parts, body: &[u8]) -> bool {
+    let kind = head.headers.get("content-type").map(HeaderValue::as_bytes).unwrap_or_default();
+    if kind.starts_with(b"text/event-stream") {
         let last = body.strip_suffix(b"}\n\n").and_then(|body| body.rsplit(|&byte| byte == b'\n').nth(1));
         return last == Some(b"event: message_stop");
     }
-    head.status == 200 && serde_json::from_slice::<serde_json::Value>(&body).is_ok()
+    head.status == 200 && serde_json::from_slice::<serde_json::Value>(body).is_ok()
 }
 
 /// A client: it makes the call of this number, and says whether a whole answer came of it.
