@@ -20,7 +20,9 @@ impl Wake for Bell {
 }
 
 /// Bytes whose life can be watched.
-struct Watched(Arc<()>);
+struct Watched {
+    _alive: Arc<()>,
+}
 
 impl AsRef<[u8]> for Watched {
     fn as_ref(&self) -> &[u8] {
@@ -44,7 +46,7 @@ impl Caller {
         let layer = plain().with_quota(quota.clone()).with_timeout(secs(1_000));
         let mut service = layer.layer(client.clone());
         let body = Arc::new(());
-        let bytes = Bytes::from_owner(Watched(Arc::clone(&body)));
+        let bytes = Bytes::from_owner(Watched { _alive: Arc::clone(&body) });
         let request = Request::post("/v1/messages").body(Body::from(bytes)).unwrap();
         let call = Box::pin(service.ready().await.unwrap().call(request));
         Self { call, _service: service, client, quota, bell: Arc::default(), body }
@@ -150,7 +152,7 @@ async fn in_the_second_wait() {
 async fn after_its_end() {
     let client = Client::new([failing(), status(404).saying("{}")]);
     let body = Arc::new(());
-    let bytes = Bytes::from_owner(Watched(Arc::clone(&body)));
+    let bytes = Bytes::from_owner(Watched { _alive: Arc::clone(&body) });
     let request = Request::post("/v1/messages").body(Body::from(bytes)).unwrap();
     let response = send(&plain(), &client, request).await.unwrap();
     assert_eq!((client.clones(), client.in_flight(), client.bodies()), (0, 0, 1));

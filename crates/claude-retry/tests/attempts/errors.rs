@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use claude_errors::{Classification, Error, ErrorKind};
 use claude_retry::{GaveUp, MaybeExecuted, Reason, RetryError};
-use claude_wire::BoxError;
 use claude_wire::call::{Refusal, RefusalKind};
 use http::{HeaderMap, StatusCode};
 
-use crate::support::{Client, Deed, Strange, Wrapped, error, io, ok, plain, post, send};
+use crate::support::{Client, Deed, Failure, Strange, Wrapped, error, io, ok, plain, post, send};
 
 /// How many attempts an error that comes every time gets, and whether it may have been executed then.
 async fn attempts(deed: &Deed) -> (usize, bool) {
@@ -134,7 +133,7 @@ async fn refusals_are_passed_on_untouched() {
         let refusal = move || {
             Refusal::new(kind, "ITS_OWN_CODE", "its words").with_retry_after(Duration::from_millis(1))
         };
-        let wrappings: [(&str, Arc<dyn Fn() -> BoxError + Send + Sync>); 6] = [
+        let wrappings: [(&str, Arc<Failure>); 6] = [
             ("bare", Arc::new(move || refusal().into())),
             ("wrapped", Arc::new(move || Wrapped(refusal()).into())),
             ("as another's source", Arc::new(move || Wrapped(Wrapped(refusal())).into())),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
+mod against_tower;
 mod answers;
 mod counted;
 mod deadline;

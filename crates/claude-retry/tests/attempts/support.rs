@@ -34,7 +34,7 @@ pub(crate) enum Step {
 pub(crate) struct Script {
     steps: VecDeque<Step>,
     sleep: Option<Pin<Box<Sleep>>>,
-    alive: Arc<()>,
+    _alive: Arc<()>,
 }
 
 impl HttpBody for Script {
@@ -79,9 +79,11 @@ pub(crate) struct Deed {
 #[derive(Clone)]
 enum What {
     Answer { status: u16, headers: Vec<(&'static str, String)>, steps: Vec<Step> },
-    Error(Arc<dyn Fn() -> BoxError + Send + Sync>),
+    Error(Arc<Failure>),
     Never,
 }
+
+pub(crate) type Failure = dyn Fn() -> BoxError + Send + Sync;
 
 /// Who says that the attempt was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +144,7 @@ impl Deed {
                     response = response.header(*name, value);
                 }
                 let steps = steps.iter().cloned().collect();
-                Some(Ok(response.body(Script { steps, sleep: None, alive }).unwrap()))
+                Some(Ok(response.body(Script { steps, sleep: None, _alive: alive }).unwrap()))
             }
             What::Error(make) => Some(Err(make())),
             What::Never => None,
@@ -455,9 +457,11 @@ pub(crate) fn post_due(time: Duration) -> Request<Body> {
     request
 }
 
-pub(crate) type Result2 = Result<Response<ResponseBody<Script>>, BoxError>;
-
-pub(crate) async fn send(layer: &RetryLayer, client: &Client, request: Request<Body>) -> Result2 {
+pub(crate) async fn send(
+    layer: &RetryLayer,
+    client: &Client,
+    request: Request<Body>,
+) -> Result<Response<ResponseBody<Script>>, BoxError> {
     layer.layer(client.clone()).oneshot(request).await
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use claude_retry::{Backoff, Reason, RetryLayer};
+use claude_wire::call::Attempt;
 use claude_wire::headers::MAX_RETRY_AFTER;
 
 use crate::support::{Client, Deed, gave_up, io, millis, ok, plain, post, post_of_call, secs, send, status};
@@ -156,14 +157,17 @@ async fn too_long_ones_are_not_begun() {
     assert_eq!(gave_up(&response).unwrap().reason, Reason::LongWait);
 }
 
+/// What a layer says that makes the next attempt wait itself.
+fn paused(attempt: &Attempt) {
+    attempt.set_wait_handled(true);
+}
+
 /// Another limit group knows nothing of this failure, and whoever has paused the group makes the next attempt wait below.
 #[tokio::test(start_paused = true)]
 async fn layers_below_that_know_better() {
     let asked = || status(429).header("retry-after", "200");
     for deed in [asked(), status(529), io(std::io::ErrorKind::ConnectionRefused)] {
-        for note in [(|attempt| attempt.offer_alternative()) as fn(&claude_wire::call::Attempt), |attempt| {
-            attempt.set_wait_handled(true)
-        }] {
+        for note in [Attempt::offer_alternative as fn(&Attempt), paused] {
             let deeds = vec![deed.clone().noting(note); 3];
             assert_eq!(waits(&plain(), deeds).await, [Duration::ZERO; 3]);
             // Also where the wait would be too long, or none is allowed.
@@ -177,13 +181,7 @@ async fn layers_below_that_know_better() {
         assert_ne!(waits(&plain(), [taken_back]).await, [Duration::ZERO]);
     }
     // It is said of one attempt, and counts for the wait behind it.
-    let deeds = [
-        asked().noting(|attempt| attempt.offer_alternative()),
-        asked(),
-        asked().noting(|attempt| {
-            attempt.set_wait_handled(true);
-        }),
-    ];
+    let deeds = [asked().noting(Attempt::offer_alternative), asked(), asked().noting(paused)];
     assert_eq!(waits(&plain(), deeds).await, [Duration::ZERO, secs(200), Duration::ZERO]);
 }
 
