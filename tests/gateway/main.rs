@@ -7,6 +7,7 @@
 mod log;
 mod requests;
 mod responses;
+mod retry;
 mod shutdown;
 mod start;
 mod streams;

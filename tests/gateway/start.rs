@@ -163,6 +163,30 @@ async fn a_bad_configuration_is_said_where_it_is_bad() {
 }
 
 #[tokio::test]
+async fn a_bad_retry_is_said_where_it_is_bad() {
+    let text = "[gateway]\nmax_buffered_request = \"2GiB\"\n[retry]\nmax_retry = 3\nbackoff_base = \"10s\"\nbackoff_max = \"5s\"\n\
+                jitter = 2\nmaybe_executed = \"always\"\nhold_bytes = \"64kb\"\n";
+    let file = File::new("retry.toml", text);
+    let exit = check(&file).await;
+    assert_eq!((exit.code(), exit.stdout.as_str()), (Some(1), ""));
+    for expected in [
+        ":2:1: gateway.max_buffered_request: must be between 0B and 1GiB, but is 2GiB",
+        ":4:1: retry.max_retry: unknown key; did you mean retry.max_retries?",
+        ":5:1: retry.backoff_base: must not put retry.backoff_base (10s) above retry.backoff_max (5s)",
+        ":7:1: retry.jitter: must be between 0 and 1, but is 2",
+        ":8:1: retry.maybe_executed: must be \"leave\", \"repeat-answers\" or \"repeat-all\", but is \"always\"",
+        ":9:1: retry.hold_bytes: must be a size such as 64KiB or 32MiB",
+    ] {
+        let expected = format!("{}{expected}", file.shown());
+        assert!(exit.stderr.contains(&expected), "{expected}\nis not in\n{}", exit.stderr);
+    }
+    let mut command = on_a_free_port();
+    let exit = gateway::run(command.env("CLAUDE_TOWER__RETRY__MAX_RETRIES", "21")).await;
+    assert_eq!(exit.code(), Some(1));
+    assert!(exit.stderr.contains("CLAUDE_TOWER__RETRY__MAX_RETRIES"), "{}", exit.stderr);
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_read_is_named() {
     let exit =
         gateway::run(gateway::command().args(["--check", "--config", "/nowhere/claude-tower.toml"])).await;

@@ -31,8 +31,11 @@ async fn start_with(command: impl FnOnce(&str) -> Command) -> (Upstream, Gateway
     (upstream, gateway, caller)
 }
 
+/// How a gateway before this upstream is started.
+type Before = fn(&str) -> Command;
+
 /// What is sent on as it comes: files, what is too large to be kept, and everything if nothing is ever repeated.
-const STREAMED: [(&str, fn(&str) -> Command); 4] = [
+const STREAMED: [(&str, Before); 4] = [
     (UPLOAD, gateway::before),
     (POST, |upstream| keeping(upstream, "4")),
     (POST, |upstream| keeping(upstream, "0")),
