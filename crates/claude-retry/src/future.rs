@@ -155,6 +155,9 @@ where
                     this.state.set(State::Readying);
                     continue;
                 }
+                StateProj::Readying if session.is_too_late() => {
+                    return Poll::Ready(Err(session.out_of_time(false)));
+                }
                 StateProj::Readying => {
                     match this.service.poll_ready(cx) {
                         Poll::Ready(Ok(())) => {

@@ -66,7 +66,7 @@ impl Session {
         let template = Template::of(request);
         let call = Call::find(request.extensions()).cloned();
         let call = call.unwrap_or_else(|| Call::new(CallId(fastrand::u128(..)), CLOCK));
-        let is_too_late = deadline.is_some_and(|deadline| deadline.is_past(CLOCK()));
+        let is_too_late = is_past(deadline);
         let attempt = if is_too_late { Attempt::new(0, CLOCK) } else { call.begin_attempt() };
         let mut session = Self {
             settings: Arc::clone(settings),
@@ -146,6 +146,11 @@ impl Session {
 
     pub(crate) const fn deadline(&self) -> Option<Deadline> {
         self.deadline
+    }
+
+    /// Whether an attempt that begins now would be sent for nothing.
+    pub(crate) fn is_too_late(&self) -> bool {
+        is_past(self.deadline)
     }
 
     pub(crate) const fn is_message(&self) -> bool {
@@ -325,6 +330,8 @@ impl Session {
 
     fn give_up(&mut self, reason: Reason, code: &'static str) -> GaveUp {
         let gave_up = GaveUp::new(reason, self.made);
+        // The gauge is to see what this gives back.
+        self.permit = None;
         metrics::gave_up(reason, code, &self.settings.quota);
         tracing::info!(target: "claude_retry", code, attempts = self.made, reason = reason.as_str(), "gave up");
         self.finish("gave_up");
@@ -357,6 +364,10 @@ fn deadline(settings: &Settings, request: &mut Request<Body>) -> Option<Deadline
     let deadline = own.map_or(configured, |own| own.earlier(configured));
     request.extensions_mut().insert(deadline);
     Some(deadline)
+}
+
+fn is_past(deadline: Option<Deadline>) -> bool {
+    deadline.is_some_and(|deadline| deadline.is_past(CLOCK()))
 }
 
 /// The one event of a retry.

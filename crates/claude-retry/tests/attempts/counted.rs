@@ -223,7 +223,8 @@ async fn of_calls_that_are_given_up() {
         assert_eq!(found["claude_retry_calls_total outcome=gave_up"], [1.0], "{key}");
         assert_eq!(found["claude_retry_attempts"], [attempts], "{key}");
         assert_eq!(found[&format!("claude_retry_gave_up_total {key}")], [1.0], "{found:?}");
-        assert!(found["claude_retry_quota_tries"].last().is_some_and(|left| *left <= 10.0));
+        let left = layer.quota().available();
+        assert_eq!(found["claude_retry_quota_tries"].last(), Some(&left), "{key}: also what was given back");
         let calls: f64 =
             found.iter().filter(|(key, _)| key.contains("calls_total")).map(|(_, n)| n.len() as f64).sum();
         assert_eq!(calls, 1.0, "each call once");

@@ -165,6 +165,15 @@ async fn passes_while_the_inner_service_is_not_ready() {
     assert_eq!(send(&plain(), &client, post_due(secs(10))).await.unwrap().status(), 200);
 }
 
+/// An attempt that begins at the deadline would be sent, and perhaps billed, for nothing.
+#[tokio::test(start_paused = true)]
+async fn no_attempt_begins_when_it_is_past() {
+    let client = Client::new([status(529), ok()]).ready_as([Ready::Now, Ready::After(secs(9))]);
+    let error = send(&plain(), &client, post_due(secs(10))).await.unwrap_err();
+    assert_eq!((client.calls(), reason(&error)), (1, (Reason::Deadline, 1)));
+    assert_eq!(Error::from_service(error, None).kind(), ErrorKind::Overloaded);
+}
+
 /// Whoever could only be late is told at once, and gets what there is.
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_cannot_end_before_it_is_not_begun() {
