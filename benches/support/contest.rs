@@ -34,7 +34,7 @@ struct Way<'a> {
     run: Run<'a>,
 }
 
-/// Several ways over the same bytes. The first is the baseline.
+/// Several ways over the same bytes. The first is the baseline. No bytes: what is done has no rate.
 pub(crate) struct Contest<'a> {
     name: String,
     bytes: usize,
@@ -86,8 +86,7 @@ impl<'a> Contest<'a> {
 
     /// Runs and prints, if the caller's words do not leave it out; gives the number of targets missed.
     pub(crate) fn run(mut self, options: &Options) -> u32 {
-        let wanted = |word: &String| self.name.contains(word.as_str());
-        if !options.words.is_empty() && !options.words.iter().any(wanted) {
+        if !is_wanted(&self.name, options) {
             return 0;
         }
         let times: Vec<u32> = self.ways.iter_mut().map(calibrate).collect();
@@ -100,7 +99,8 @@ impl<'a> Contest<'a> {
                 seconds[turn].push(taken.as_secs_f64() / f64::from(times[turn]));
             }
         }
-        println!("\n{} ({})", self.name, bytes(self.bytes));
+        let size = if self.bytes == 0 { String::new() } else { format!(" ({})", bytes(self.bytes)) };
+        println!("\n{}{size}", self.name);
         let mut missed = 0;
         for (way, own) in self.ways.iter().zip(&seconds) {
             let ratios: Vec<f64> = own.iter().zip(&seconds[0]).map(|(own, base)| own / base).collect();
@@ -116,15 +116,18 @@ impl<'a> Contest<'a> {
                     format!("{wanted}: {}", if reached { "ok" } else { "MISSED" })
                 }
             };
-            let line = format!(
-                "  {:<44} {:>9} {rate:>7.2} GB/s {ratio:>6.2}x ({spread})  {verdict}",
-                way.name,
-                time(median)
-            );
+            let speed = if self.bytes == 0 { String::new() } else { format!(" {rate:>7.2} GB/s") };
+            let line =
+                format!("  {:<44} {:>9}{speed} {ratio:>6.2}x ({spread})  {verdict}", way.name, time(median));
             println!("{}", line.trim_end());
         }
         missed
     }
+}
+
+/// Whether the caller's words leave this in.
+pub(crate) fn is_wanted(name: &str, options: &Options) -> bool {
+    options.words.is_empty() || options.words.iter().any(|word| name.contains(word.as_str()))
 }
 
 /// How often a way is repeated to fill a batch.

@@ -32,7 +32,7 @@ The project's chores.
                installs cargo-fuzz under target/xtask first, and needs a nightly toolchain beside the usual one
                (PROPTEST_CASES: cases for each property, 100000; STORM_RATE: calls a second, 40; STORM_SEEDS: storms
                of each kind, 20; FUZZ_SECONDS: seconds for each target, 300)
-    bench      the benchmarks, with nginx and wrk installed first; arguments go on to `cargo bench`
+    bench      the benchmarks, with nginx, wrk and valgrind installed first; arguments go on to `cargo bench`
     help       this text
 ";
 
