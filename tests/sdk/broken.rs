@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::failures::{Call, Seen, WAYS, run, run_both};
-use crate::harness::Sdk;
+use crate::failures::{Call, Seen, WAYS, run};
+use crate::harness::{Direct, Sdk, ThroughGateway, no_difference, without_pool};
 use crate::support::gateway::{self, Gateway};
 use crate::support::upstream::Closed;
 
@@ -39,7 +39,17 @@ async fn broken_connections(sdk: Sdk) {
         Call { max_retries: 1, timeout, ..Call::once(fault, way) }
     };
     let calls: Vec<Call> = BROKEN.iter().map(|(fault, way, ..)| call(fault, way)).collect();
-    let (direct, gateway) = run_both(sdk, &calls).await;
+    let server = Direct::start().await;
+    let direct = run(sdk, &server.base_url(), &calls);
+    for command in [gateway::passing, gateway::reading_ahead] {
+        let through = ThroughGateway::started(|upstream| without_pool(command(upstream))).await;
+        let gateway = run(sdk, &through.base_url(), &calls);
+        compare(sdk, &direct, &gateway);
+        no_difference(&server.simulator, &through.simulator);
+    }
+}
+
+fn compare(sdk: Sdk, direct: &[Seen], gateway: &[Seen]) {
     for (at, (fault, way, python, typescript)) in BROKEN.iter().enumerate() {
         let (direct, gateway) = (&direct[at], &gateway[at]);
         let what = format!("{fault} ({way}): {:?}, through the gateway {:?}", direct.raised, gateway.raised);
@@ -132,8 +142,8 @@ async fn nobody_there(sdk: Sdk) {
     let closed = Closed::new();
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = format!("https://{}", silent.local_addr().unwrap());
-    let before_closed = Gateway::start(&mut gateway::before(&closed.url)).await;
-    let mut before_silent = gateway::before(&silent);
+    let before_closed = Gateway::start(&mut gateway::passing(&closed.url)).await;
+    let mut before_silent = gateway::passing(&silent);
     let before_silent = before_silent.env("CLAUDE_TOWER__CLIENT__CONNECT_TIMEOUT", "100ms");
     let before_silent = Gateway::start(before_silent).await;
 

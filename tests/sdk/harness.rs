@@ -67,29 +67,26 @@ pub(crate) struct ThroughGateway {
 }
 
 impl ThroughGateway {
+    /// With the gateway as it is if nothing is said.
     pub(crate) async fn start() -> Self {
-        Self::started(|_| {}).await
+        Self::started(gateway::before).await
     }
 
-    /// With a connection for each call: one that was spoilt may still look good to the next for a moment.
-    pub(crate) async fn start_without_pool() -> Self {
-        Self::started(|gateway| {
-            gateway.env("CLAUDE_TOWER__CLIENT__POOL_MAX_IDLE_PER_HOST", "0");
-        })
-        .await
-    }
-
-    async fn started(set: impl FnOnce(&mut Command)) -> Self {
+    pub(crate) async fn started(command: impl FnOnce(&str) -> Command) -> Self {
         let upstream = Direct::start().await;
-        let mut command = gateway::before(&upstream.base_url());
-        set(&mut command);
-        let gateway = Gateway::start(&mut command).await;
+        let gateway = Gateway::start(&mut command(&upstream.base_url())).await;
         Self { simulator: upstream.simulator.clone(), gateway, _upstream: upstream }
     }
 
     pub(crate) fn base_url(&self) -> String {
         self.gateway.base_url.clone()
     }
+}
+
+/// With a connection for each call: one that was spoilt may still look good to the next for a moment.
+pub(crate) fn without_pool(mut command: Command) -> Command {
+    command.env("CLAUDE_TOWER__CLIENT__POOL_MAX_IDLE_PER_HOST", "0");
+    command
 }
 
 /// Asserts that the gateway has added no request, left none out, and changed none.

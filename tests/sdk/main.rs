@@ -13,6 +13,7 @@ mod everyday;
 mod failures;
 mod harness;
 mod kinds;
+mod retried;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;
