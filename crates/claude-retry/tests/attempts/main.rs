@@ -10,6 +10,7 @@ mod dropped;
 mod errors;
 mod jitter;
 mod maybe_executed;
+mod model;
 mod quota;
 mod readiness;
 mod requests;
