@@ -121,8 +121,8 @@ impl RetryLayer {
         self
     }
 
-    /// The longest wait. If the server, or the backoff, asks for a longer one, the call is given up at once.
-    /// [`DEFAULT_MAX_WAIT`] if nothing else is said.
+    /// The longest wait. If the server, or the backoff, asks for a longer one, the call is given up at once; jitter alone
+    /// makes none longer. [`DEFAULT_MAX_WAIT`] if nothing else is said.
     #[must_use]
     pub fn with_max_wait(mut self, wait: Duration) -> Self {
         self.settings().max_wait = wait;
