@@ -218,6 +218,30 @@ async fn what_came_too_late_has_not_happened() {
     }
 }
 
+/// At once, and not when the future goes that has told its end.
+#[tokio::test(start_paused = true)]
+async fn what_is_given_back_is_there_when_the_call_ends() {
+    for (layer, ready) in [
+        (plain(), Ready::Broken),
+        (plain().only_if_ready(), Ready::Never),
+        (plain().with_timeout(secs(9)), Ready::Never),
+    ] {
+        let quota = Quota::new(0.0, 10).unwrap();
+        let client = Client::new([status(500)]).ready_as([Ready::Now, ready]);
+        let mut service = layer.with_quota(quota.clone()).layer(client);
+        let mut call = task::spawn(service.ready().await.unwrap().call(post()));
+        assert_pending!(call.poll());
+        assert_eq!(quota.available(), 8.0);
+        for _ in 0..9 {
+            tokio::time::advance(secs(1)).await;
+            if call.is_woken() && call.poll().is_ready() {
+                break;
+            }
+        }
+        assert_eq!(quota.available(), 10.0);
+    }
+}
+
 /// It is paid before the wait, so that what waits is bounded too, and given back if the attempt is not made.
 #[tokio::test(start_paused = true)]
 async fn dropped_in_the_wait_it_is_given_back() {

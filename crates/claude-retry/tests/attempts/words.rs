@@ -11,8 +11,7 @@ use http::{Method, Request};
 use tower::{Layer, ServiceExt};
 
 use crate::support::{
-    Client, Deed, Ready, Wrapped, gave_up, io, millis, never, ok, plain, post, post_due, secs, send,
-    status,
+    Client, Deed, Ready, Wrapped, gave_up, io, millis, never, ok, plain, post, post_due, secs, send, status,
 };
 
 /// For each reason: a layer, a call and a client of which it comes, and how it ends.
