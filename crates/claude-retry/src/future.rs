@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use claude_errors::Classification;
-use claude_wire::call::dispatch;
+use claude_wire::call::{Deadline, dispatch};
 use claude_wire::headers::{names::X_SHOULD_RETRY, should_retry};
 use claude_wire::meter::{Kind, Meter};
 use claude_wire::{Body, BoxError};
@@ -33,11 +33,10 @@ pin_project! {
     {
         #[pin]
         state: State<S::Future, B>,
-        // The wait before a retry, or the patience with a body: never both.
-        #[pin]
-        clock: Option<Sleep>,
-        #[pin]
-        deadline: Option<Sleep>,
+        // The wait before a retry, or the patience with a body: never both. In boxes, since few calls need them, and all
+        // would have to carry them.
+        clock: Option<Pin<Box<Sleep>>>,
+        deadline: Option<Pin<Box<Sleep>>>,
         service: S,
         session: Session,
     }
@@ -52,19 +51,18 @@ pin_project! {
         // The deadline was past before anything was called.
         TooLate,
         Calling { #[pin] future: F },
-        Reading { reading: Option<Reading<B>> },
+        Reading { reading: Option<Box<Reading<B>>> },
         Waiting,
         Readying,
     }
 }
 
 /// What an attempt failed with.
-#[expect(clippy::large_enum_variant, reason = "moved once")]
 enum Failed<B>
 where
     B: HttpBody<Data = Bytes>,
 {
-    Answer { reading: Reading<B>, judged: Classification, failure: Option<BoxError> },
+    Answer { reading: Box<Reading<B>>, judged: Classification, failure: Option<BoxError> },
     Error(BoxError),
 }
 
@@ -92,20 +90,20 @@ where
     type Output = Output<B>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.as_mut().project();
+        let this = self.as_mut().project();
         this.session.run();
         if this.deadline.is_none()
             && let Some(deadline) = this.session.deadline()
         {
-            this.deadline.set(Some(sleep_until(Instant::from_std(deadline.instant()))));
+            *this.deadline = Some(at(deadline));
         }
         // Who is ready at the deadline is in time.
         if let Poll::Ready(result) = self.as_mut().poll_attempts(cx) {
             return Poll::Ready(result);
         }
-        match self.as_mut().project().deadline.as_pin_mut() {
+        match self.as_mut().project().deadline {
             Some(deadline) => {
-                ready!(deadline.poll(cx));
+                ready!(deadline.as_mut().poll(cx));
                 Poll::Ready(self.out_of_time())
             }
             None => Poll::Pending,
@@ -131,7 +129,7 @@ where
                 StateProj::Calling { future } => match ready!(future.poll(cx)) {
                     Ok(response) => match Reading::of(response, session) {
                         Ok(reading) => {
-                            this.state.set(State::Reading { reading: Some(reading) });
+                            this.state.set(State::Reading { reading: Some(Box::new(reading)) });
                             continue;
                         }
                         Err(response) => return Poll::Ready(Ok(pass(response, session))),
@@ -140,18 +138,19 @@ where
                 },
                 StateProj::Reading { reading } => {
                     let ahead = reading.as_mut().expect("it is taken out once");
-                    let found = ready!(ahead.poll(cx, this.clock.as_mut(), session));
-                    this.clock.set(None);
+                    let found = ready!(ahead.poll(cx, this.clock, session));
+                    *this.clock = None;
                     let reading = reading.take().expect("it was there above");
                     match found {
-                        Found::Good => return Poll::Ready(Ok(release(reading, session))),
+                        Found::Good => return Poll::Ready(Ok(release(*reading, session))),
                         Found::Failed(judged, failure) => Failed::Answer { reading, judged, failure },
                     }
                 }
                 StateProj::Waiting => {
-                    let clock = this.clock.as_mut().as_pin_mut();
-                    ready!(clock.map_or(Poll::Ready(()), |clock| clock.poll(cx)));
-                    this.clock.set(None);
+                    if let Some(clock) = this.clock {
+                        ready!(clock.as_mut().poll(cx));
+                    }
+                    *this.clock = None;
                     this.state.set(State::Readying);
                     continue;
                 }
@@ -180,8 +179,7 @@ where
                 Verdict::Again(wait) => {
                     // The connection, the permits and the memory of the failed attempt go before the wait.
                     drop(failed);
-                    let clock = (!wait.is_zero()).then(|| sleep(wait));
-                    this.clock.set(clock);
+                    *this.clock = (!wait.is_zero()).then(|| Box::pin(sleep(wait)));
                     this.state.set(State::Waiting);
                 }
                 Verdict::Final(gave_up) => return Poll::Ready(failed.into_result(gave_up, session)),
@@ -201,7 +199,7 @@ where
                         let gave_up = session.give_up_late(&judged);
                         Failed::Answer { reading, judged, failure }.into_result(gave_up, session)
                     }
-                    Found::Good => Ok(release(reading, session)),
+                    Found::Good => Ok(release(*reading, session)),
                 },
                 _ => Err(session.out_of_time(true)),
             },
@@ -291,18 +289,27 @@ where
     B::Error: Into<BoxError>,
 {
     let is_stream = reading.is_stream();
-    let (head, body, meter) = reading.into_parts();
-    let clock = match meter.progress() {
-        progress if is_stream && progress.has_content || progress.has_ended => None,
-        _ => clock(session, is_stream.then_some(meter)),
+    if session.deadline().is_some() && !reading.is_settled() {
+        let (head, body, meter) = reading.into_parts();
+        let clock = clock(session, is_stream.then_some(meter));
+        return Response::from_parts(head, ResponseBody::held(body, None, clock));
+    }
+    let (head, body) = if is_stream {
+        reading.into_unwatched()
+    } else {
+        let (head, body, _) = reading.into_parts();
+        (head, body)
     };
-    Response::from_parts(head, ResponseBody::held(body, None, clock))
+    Response::from_parts(head, ResponseBody::held(body, None, None))
 }
 
 fn clock(session: &Session, content: Option<Meter>) -> Option<Clock> {
-    let deadline = session.deadline()?;
-    let sleep = Box::pin(sleep_until(Instant::from_std(deadline.instant())));
+    let sleep = at(session.deadline()?);
     Some(Clock { sleep, attempts: session.attempts(), content })
+}
+
+fn at(deadline: Deadline) -> Pin<Box<Sleep>> {
+    Box::pin(sleep_until(Instant::from_std(deadline.instant())))
 }
 
 impl<S, B> fmt::Debug for ResponseFuture<S, B>

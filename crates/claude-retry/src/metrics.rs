@@ -29,8 +29,26 @@ pub const WAIT_SECONDS: &str = "claude_retry_wait_seconds";
 /// one that was used last.
 pub const QUOTA_TRIES: &str = "claude_retry_quota_tries";
 
-pub(crate) fn call(outcome: &'static str, attempts: u32) {
-    counter!(CALLS_TOTAL, "outcome" => outcome).increment(1);
+/// How a call ended.
+#[derive(Clone, Copy)]
+pub(crate) enum Outcome {
+    Ok,
+    Recovered,
+    Failed,
+    GaveUp,
+    Dropped,
+}
+
+pub(crate) fn call(outcome: Outcome, attempts: u32) {
+    // Written out, so that the common one costs no allocation.
+    let calls = match outcome {
+        Outcome::Ok => counter!(CALLS_TOTAL, "outcome" => "ok"),
+        Outcome::Recovered => counter!(CALLS_TOTAL, "outcome" => "recovered"),
+        Outcome::Failed => counter!(CALLS_TOTAL, "outcome" => "failed"),
+        Outcome::GaveUp => counter!(CALLS_TOTAL, "outcome" => "gave_up"),
+        Outcome::Dropped => counter!(CALLS_TOTAL, "outcome" => "dropped"),
+    };
+    calls.increment(1);
     histogram!(ATTEMPTS).record(f64::from(attempts));
 }
 

@@ -31,6 +31,8 @@ where
     head: response::Parts,
     body: Held<B>,
     meter: Meter,
+    /// Whether the meter is this layer's own.
+    is_own: bool,
     aim: Aim,
 }
 
@@ -75,10 +77,11 @@ where
         let kind = Meter::kind(response.headers());
         // Gateways leave the type of errors out.
         let kind = if aim == Aim::Error && kind == Kind::Other { Kind::Json } else { kind };
+        let is_own = Meter::find(response.extensions()).is_none();
         let (response, meter) = Meter::attach_as(response.map(Box::pin), kind);
         let (head, body) = response.into_parts();
         let body = if aim == Aim::Content { Replayed::frame_by_frame(body) } else { Replayed::new(body) };
-        Self { head, body, meter, aim }
+        Self { head, body, meter, is_own, aim }
     }
 
     pub(crate) const fn is_error(&self) -> bool {
@@ -89,6 +92,12 @@ where
         matches!(self.aim, Aim::Content)
     }
 
+    /// Whether nothing more can come that a deadline could cut: all of it is here, or a stream has begun for good.
+    pub(crate) fn is_settled(&self) -> bool {
+        let progress = self.meter.progress();
+        progress.has_ended || self.is_stream() && progress.has_content
+    }
+
     pub(crate) const fn status(&self) -> StatusCode {
         self.head.status
     }
@@ -97,7 +106,7 @@ where
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        mut clock: Pin<&mut Option<Sleep>>,
+        clock: &mut Option<Pin<Box<Sleep>>>,
         session: &Session,
     ) -> Poll<Found> {
         let settings = session.settings();
@@ -121,10 +130,8 @@ where
                     let Some(patience) = self.patience(settings) else {
                         return Poll::Pending;
                     };
-                    if clock.is_none() {
-                        clock.set(Some(sleep(patience)));
-                    }
-                    ready!(clock.as_mut().as_pin_mut().map_or(Poll::Ready(()), |clock| clock.poll(cx)));
+                    let clock = clock.get_or_insert_with(|| Box::pin(sleep(patience)));
+                    ready!(clock.as_mut().poll(cx));
                     return Poll::Ready(self.by_head(session));
                 }
             }
@@ -200,6 +207,15 @@ where
 
     pub(crate) fn into_parts(self) -> (response::Parts, Held<B>, Meter) {
         (self.head, self.body, self.meter)
+    }
+
+    /// The same, of a stream that nobody has to watch any more: reading what comes would cost far more than all else.
+    pub(crate) fn into_unwatched(mut self) -> (response::Parts, Held<B>) {
+        if self.is_own {
+            Meter::detach(&mut self.head.extensions);
+            self.body.rest_mut().stop();
+        }
+        (self.head, self.body)
     }
 }
 

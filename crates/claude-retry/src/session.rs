@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use claude_errors::{Classification, Error, ErrorKind, Retry};
 use claude_wire::call::{Attempt, Call, CallId, Clock, Deadline, Outcome, Refusal, RefusalKind};
-use claude_wire::facts::Endpoint;
 use claude_wire::headers::client_retry_count;
 use claude_wire::{Body, BoxError};
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -15,7 +14,7 @@ use crate::error::{GaveUp, Reason, RetryError};
 use crate::layer::{MaybeExecuted, Settings};
 use crate::metrics;
 use crate::quota::Permit;
-use crate::template::Template;
+use crate::template::{Template, is_message};
 
 const CLOCK: Clock = || tokio::time::Instant::now().into_std();
 
@@ -27,8 +26,8 @@ pub(crate) struct Session {
     /// `None` if the request can be sent only once.
     template: Option<Template>,
     deadline: Option<Deadline>,
-    /// `POST /v1/messages`, whose streams are known to have content.
-    is_message: bool,
+    /// Of a request without a template, which has no other place to say it.
+    is_streamed_message: bool,
     is_client_retry: bool,
     /// Whether there was quota for it, if it is.
     is_funded: bool,
@@ -39,7 +38,7 @@ pub(crate) struct Session {
     /// For the running extra attempt, or the one that is waited for.
     permit: Option<Permit>,
     /// What the last attempt failed with.
-    failure: Option<Classification>,
+    failure: Option<Box<Classification>>,
     stage: Stage,
 }
 
@@ -66,6 +65,7 @@ impl Session {
         let template = Template::of(request);
         let call = Call::find(request.extensions()).cloned();
         let call = call.unwrap_or_else(|| Call::new(CallId(fastrand::u128(..)), CLOCK));
+        let is_streamed = template.is_none();
         let is_too_late = is_past(deadline);
         let attempt = if is_too_late { Attempt::new(0, CLOCK) } else { call.begin_attempt() };
         let mut session = Self {
@@ -74,8 +74,7 @@ impl Session {
             attempt,
             template,
             deadline,
-            is_message: request.method() == Method::POST
-                && Endpoint::from_path(request.uri().path()) == Endpoint::Messages,
+            is_streamed_message: is_streamed && is_message(request.method(), request.uri()),
             is_client_retry: client_retry_count(request.headers()).is_some_and(|count| count > 0),
             is_funded: true,
             made: 0,
@@ -153,8 +152,9 @@ impl Session {
         is_past(self.deadline)
     }
 
-    pub(crate) const fn is_message(&self) -> bool {
-        self.is_message
+    /// Whether it is a `POST /v1/messages`, whose streams are known to have content.
+    pub(crate) fn is_message(&self) -> bool {
+        self.template.as_ref().map_or(self.is_streamed_message, Template::is_message)
     }
 
     /// Whether there is use in reading an answer ahead: its request could be sent again, and it has a body.
@@ -182,7 +182,8 @@ impl Session {
         if let Some(permit) = self.permit.take() {
             permit.succeeded();
         }
-        self.finish(if self.made > 1 { "recovered" } else { "ok" });
+        let is_first = self.made == 1;
+        self.finish(if is_first { metrics::Outcome::Ok } else { metrics::Outcome::Recovered });
     }
 
     /// The attempt has failed.
@@ -196,12 +197,12 @@ impl Session {
                 tell(judged, wait, self.made);
                 self.once |= judged.retry == Retry::Once;
                 self.permit = Some(permit);
-                self.failure = Some(judged.clone());
+                self.failure = Some(Box::new(judged.clone()));
                 Verdict::Again(wait)
             }
             Err(None) => {
                 self.settle(judged, None);
-                self.finish("failed");
+                self.finish(metrics::Outcome::Failed);
                 Verdict::Final(None)
             }
             Err(Some(reason)) => {
@@ -300,7 +301,7 @@ impl Session {
         match self.failure.take() {
             Some(judged) => {
                 let gave_up = self.give_up(reason, judged.code());
-                RetryError::new(gave_up, Error::from(judged)).into()
+                RetryError::new(gave_up, Error::from(*judged)).into()
             }
             None => {
                 let refusal = too_late();
@@ -312,7 +313,7 @@ impl Session {
 
     /// The inner service failed when it was to become ready, which is the end of it.
     pub(crate) fn broken(&mut self) {
-        self.finish("failed");
+        self.finish(metrics::Outcome::Failed);
     }
 
     /// Writes down how the attempt ended.
@@ -334,11 +335,11 @@ impl Session {
         self.permit = None;
         metrics::gave_up(reason, code, &self.settings.quota);
         tracing::info!(target: "claude_retry", code, attempts = self.made, reason = reason.as_str(), "gave up");
-        self.finish("gave_up");
+        self.finish(metrics::Outcome::GaveUp);
         gave_up
     }
 
-    fn finish(&mut self, outcome: &'static str) {
+    fn finish(&mut self, outcome: metrics::Outcome) {
         self.stage = Stage::Finished;
         self.permit = None;
         metrics::call(outcome, self.made);
@@ -349,7 +350,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if self.stage == Stage::Running {
-            self.finish("dropped");
+            self.finish(metrics::Outcome::Dropped);
         }
     }
 }

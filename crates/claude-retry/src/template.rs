@@ -1,17 +1,20 @@
 //! What each attempt's request is made from.
 
+use std::cell::RefCell;
+use std::mem;
+
 use bytes::Bytes;
 use claude_wire::Body;
 use claude_wire::facts::{Endpoint, facts};
 use http::{Extensions, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 /// A request whose body is in memory, as it came: without what attempts put into it, and without a key, since keys come
-/// in below. Most are never used, so that headers are kept in the form that costs least to make: one list of handles.
+/// in below. Most are never used, so that headers are kept in the form that costs least to make: a list of handles.
 pub(crate) struct Template {
     method: Method,
     uri: Uri,
     version: Version,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Headers,
     extensions: Extensions,
     body: Bytes,
 }
@@ -20,15 +23,20 @@ impl Template {
     /// `None` if the body is a stream.
     pub(crate) fn of(request: &Request<Body>) -> Option<Self> {
         let body = request.body().as_bytes()?.clone();
-        let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone()));
+        let mut headers = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        headers.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
         Some(Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
-            headers: headers.collect(),
+            headers,
             extensions: request.extensions().clone(),
             body,
         })
+    }
+
+    pub(crate) fn is_message(&self) -> bool {
+        is_message(&self.method, &self.uri)
     }
 
     pub(crate) const fn method(&self) -> &Method {
@@ -63,4 +71,39 @@ impl Template {
             _ => false,
         }
     }
+}
+
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
+thread_local! {
+    /// Empty lists of earlier templates: a call that needs no second attempt then needs no memory for one.
+    static SPARE: RefCell<Vec<Headers>> = const { RefCell::new(Vec::new()) };
+}
+
+/// So many lists are kept for each thread,
+const MAX_SPARE: usize = 16;
+/// each with room for so many headers, of 72 bytes.
+const MAX_SPARE_HEADERS: usize = 32;
+
+impl Drop for Template {
+    fn drop(&mut self) {
+        let mut headers = mem::take(&mut self.headers);
+        if headers.capacity() > MAX_SPARE_HEADERS {
+            return;
+        }
+        headers.clear();
+        // A thread that ends keeps nothing.
+        let kept = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < MAX_SPARE {
+                spare.push(headers);
+            }
+        });
+        kept.ok();
+    }
+}
+
+/// `POST /v1/messages`
+pub(crate) fn is_message(method: &Method, uri: &Uri) -> bool {
+    method == Method::POST && Endpoint::from_path(uri.path()) == Endpoint::Messages
 }

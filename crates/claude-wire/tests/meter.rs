@@ -545,6 +545,20 @@ fn detached_is_read_anew() {
     assert_eq!(first.reading().bytes, second.reading().bytes);
 }
 
+/// What comes after the stop passes unseen, and so does the end.
+#[tokio::test]
+async fn one_that_has_stopped_reads_no_further() {
+    let (head, rest) = STREAM.split_at(STREAM.find("event: ping").unwrap());
+    let (mut body, meter) = metered(EVENTS, Frames::new([head.as_bytes(), rest.as_bytes()], End::None));
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), head);
+    let before = meter.progress();
+    assert_eq!((before.bytes, before.events), (head.len() as u64, 2));
+    body.stop();
+    assert_eq!(body.collect().await.unwrap().to_bytes(), rest);
+    assert_eq!(meter.progress(), before);
+    assert_eq!(meter.reading().ending, None);
+}
+
 #[test]
 fn nothing_said_aloud() {
     let canary = "canary-prompt";

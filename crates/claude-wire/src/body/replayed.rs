@@ -110,6 +110,11 @@ where
         self.read.to_bytes()
     }
 
+    /// The body behind what was read ahead.
+    pub const fn rest_mut(&mut self) -> &mut B {
+        &mut self.rest
+    }
+
     /// The error that was met, if one was. It is not replayed then.
     pub fn take_error(&mut self) -> Option<B::Error> {
         match self.ended.take() {

@@ -122,6 +122,11 @@ where
         &self.watch
     }
 
+    /// The watch, to be changed.
+    pub const fn watch_mut(&mut self) -> &mut W {
+        &mut self.watch
+    }
+
     /// The watched body.
     pub const fn get_ref(&self) -> &B {
         &self.body

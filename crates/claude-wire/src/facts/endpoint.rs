@@ -22,18 +22,25 @@ pub enum Endpoint {
     Other,
 }
 
+/// Stands before what a path names.
+const VERSION: &[u8] = b"/v1/";
+
 impl Endpoint {
     /// The endpoint of a path. Whatever stands before the last `/v1/` is a base path of a gateway or of another
     /// platform, which may have a version of its own, and makes no difference; neither does a slash at the end.
     #[must_use]
     pub fn from_path(path: &str) -> Self {
         // Where such a path leads, only the one decides who resolves it.
-        if path.split('/').any(is_dots) {
+        let may_have_dots = path.bytes().any(|byte| matches!(byte, b'.' | b'%'));
+        if may_have_dots && path.split('/').any(is_dots) {
             return Self::Other;
         }
-        let Some((_, rest)) = path.trim_end_matches('/').rsplit_once("/v1/") else {
+        let path = path.trim_end_matches('/');
+        // Paths are short: a look at each place is sooner done than a search is prepared.
+        let Some(at) = path.as_bytes().windows(VERSION.len()).rposition(|window| window == VERSION) else {
             return Self::Other;
         };
+        let rest = &path[at + VERSION.len()..];
         let mut segments = rest.split('/');
         match (segments.next(), segments.next(), segments.next()) {
             (Some("messages"), None, None) => Self::Messages,

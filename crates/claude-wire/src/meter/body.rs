@@ -63,6 +63,15 @@ where
     pub(super) fn gated(body: B, meter: Meter) -> Self {
         Self { inner: Inner::Gated { body: Watched::new(body, Gate { meter }) } }
     }
+
+    /// Reads no further, if it is this body that is read: what comes now is passed on unseen, and the reading stays as it is.
+    /// For a layer that has to know a body's beginning alone. It also [detaches](Meter::detach) the meter that it has
+    /// attached, so that whoever is above reads anew.
+    pub fn stop(&mut self) {
+        if let Inner::Scanned { body } = &mut self.inner {
+            body.watch_mut().stop();
+        }
+    }
 }
 
 impl<B> fmt::Debug for MeteredBody<B>

@@ -23,6 +23,8 @@ enum Scan {
     Batch(Box<BatchScan>),
     Other,
     Coded(Box<str>),
+    /// Nothing any more.
+    Stopped,
 }
 
 impl Eye {
@@ -36,6 +38,14 @@ impl Eye {
         };
         Self { meter, scan }
     }
+
+    pub(super) fn stop(&mut self) {
+        self.scan = Scan::Stopped;
+    }
+
+    const fn is_stopped(&self) -> bool {
+        matches!(self.scan, Scan::Stopped)
+    }
 }
 
 impl Scan {
@@ -44,7 +54,7 @@ impl Scan {
             Self::Message(scan) => scan.data(data, reading),
             Self::Events(scan) => scan.data(data, reading),
             Self::Batch(scan) => scan.data(data, reading, items),
-            Self::Other | Self::Coded(_) => Changed::No,
+            Self::Other | Self::Coded(_) | Self::Stopped => Changed::No,
         }
     }
 
@@ -55,7 +65,7 @@ impl Scan {
             Self::Message(scan) => scan.ending(end),
             Self::Events(scan) => scan.ending(),
             Self::Batch(scan) => scan.ending(end, reading, items),
-            Self::Other => (end == WatchedEnd::Complete).then_some(Ending::Complete),
+            Self::Other | Self::Stopped => (end == WatchedEnd::Complete).then_some(Ending::Complete),
         };
         read.unwrap_or(match end {
             WatchedEnd::Dropped => Ending::Dropped,
@@ -66,6 +76,9 @@ impl Scan {
 
 impl Watch for Eye {
     fn on_data(&mut self, data: &Bytes) -> Pace {
+        if self.is_stopped() {
+            return Pace::Pass;
+        }
         let scan = &mut self.scan;
         let mut pace = Pace::Pass;
         self.meter.update(|reading, items| {
@@ -83,6 +96,9 @@ impl Watch for Eye {
     }
 
     fn on_end(&mut self, end: WatchedEnd) {
+        if self.is_stopped() {
+            return;
+        }
         let scan = &mut self.scan;
         self.meter.update(|reading, items| {
             if reading.ending.is_some() {
