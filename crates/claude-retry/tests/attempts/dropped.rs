@@ -168,6 +168,20 @@ async fn after_its_end() {
     assert_eq!((client.clones(), client.in_flight(), client.bodies()), (0, 0, 0));
 }
 
+/// What the deadline ends is let go then, and not when the future goes that has told its end.
+#[tokio::test(start_paused = true)]
+async fn by_its_deadline() {
+    let slow = ok().streaming([Step::Never]).header("content-type", "text/event-stream");
+    for deed in [never(), never().marked(false), slow] {
+        let client = Client::new([deed]);
+        let mut service = plain().with_timeout(secs(3)).layer(client.clone());
+        let mut call = Box::pin(service.ready().await.unwrap().call(post()));
+        assert!(call.as_mut().await.is_err());
+        assert_eq!((client.in_flight(), client.bodies()), (0, 0));
+        drop(call);
+    }
+}
+
 /// A thousand callers that leave after any time: the quota is what it was, less what was done.
 #[tokio::test(start_paused = true)]
 async fn at_any_time() {
