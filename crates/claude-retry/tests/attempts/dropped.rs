@@ -171,7 +171,7 @@ async fn after_its_end() {
 /// What the deadline ends is let go then, and not when the future goes that has told its end.
 #[tokio::test(start_paused = true)]
 async fn by_its_deadline() {
-    let slow = ok().streaming([Step::Never]).header("content-type", "text/event-stream");
+    let slow = status(200).header("content-type", "text/event-stream").streaming([Step::Never]);
     for deed in [never(), never().marked(false), slow] {
         let client = Client::new([deed]);
         let mut service = plain().with_timeout(secs(3)).layer(client.clone());
