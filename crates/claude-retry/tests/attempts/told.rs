@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use claude_errors::Error;
 use claude_retry::{GaveUp, Quota, RetryLayer};
@@ -12,6 +12,7 @@ use http::Request;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tower::{Layer, Service, ServiceExt};
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span;
 use tracing::{Event, Level, Subscriber};
 
@@ -71,6 +72,15 @@ impl Subscriber for Listener {
     }
 }
 
+/// Whether anybody listens is asked once, and the tests of other threads come and go: from now on somebody always does.
+fn keep_listening() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let all = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(io::sink).finish();
+        tracing::subscriber::set_global_default(all).unwrap();
+    });
+}
+
 fn event(fields: &[(&'static str, &str)]) -> Recorded {
     let fields = fields.iter().map(|&(name, value)| (name, value.to_owned())).collect();
     Recorded { target: "claude_retry".to_owned(), level: Some(Level::INFO), fields }
@@ -78,6 +88,7 @@ fn event(fields: &[(&'static str, &str)]) -> Recorded {
 
 #[tokio::test(start_paused = true)]
 async fn one_event_for_each_retry_and_one_for_giving_up() {
+    keep_listening();
     let heard = Listener::default();
     let _guard = tracing::subscriber::set_default(heard.clone());
     let client = Client::new([
@@ -110,6 +121,7 @@ async fn one_event_for_each_retry_and_one_for_giving_up() {
 
 #[tokio::test(start_paused = true)]
 async fn no_event_of_anything_else() {
+    keep_listening();
     let heard = Listener::default();
     let _guard = tracing::subscriber::set_default(heard.clone());
     for deed in [ok(), status(301), status(404), error(|| crate::support::Strange)] {
@@ -270,12 +282,13 @@ async fn call(layer: &RetryLayer, client: Client, canary: &str, shown: &Shown) {
 
 #[test]
 fn neither_keys_nor_prompts() {
+    keep_listening();
     for canary in [KEY, PROMPT] {
         for (case, deed) in failures(canary) {
             let shown = Shown::default();
             let (lines, recorder) = (shown.clone(), shown.clone());
             let subscriber = tracing_subscriber::fmt()
-                .with_max_level(tracing::level_filters::LevelFilter::TRACE)
+                .with_max_level(LevelFilter::TRACE)
                 .with_writer(move || lines.clone())
                 .finish();
             let run = || {
