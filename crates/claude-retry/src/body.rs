@@ -16,8 +16,9 @@ use crate::reading::Held;
 use crate::session::timed_out;
 
 pin_project! {
-    /// The body of [`Retry`](crate::Retry): the same bytes in the same frames, and the same error, boxed. One that is cut by
-    /// the call's deadline ends in a [`RetryError`].
+    /// The body of [`Retry`](crate::Retry): the same bytes in the same frames, and the same error, boxed. Of what was read
+    /// ahead, empty frames are left out, and small ones of JSON and of errors are joined. One that is cut by the call's
+    /// deadline ends in a [`RetryError`].
     pub struct ResponseBody<B>
     where
         B: HttpBody<Data = Bytes>,

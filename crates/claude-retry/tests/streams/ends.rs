@@ -25,7 +25,7 @@ struct Kind {
 
 const KINDS: [Kind; 8] = [
     Kind { name: "passed", status: 200, content_type: "text/plain", frames: &["hel", "lo"] },
-    Kind { name: "passed JSON", status: 200, content_type: "application/json+x", frames: &["{", "}"] },
+    Kind { name: "passed lines", status: 200, content_type: "application/x-jsonl", frames: &["{}\n", "{}"] },
     Kind { name: "empty", status: 200, content_type: "text/plain", frames: &[] },
     Kind { name: "held", status: 200, content_type: EVENTS, frames: &[START, BLOCK, DELTA, STOP] },
     Kind { name: "held, and it fails", status: 200, content_type: EVENTS, frames: &[START, ERROR] },

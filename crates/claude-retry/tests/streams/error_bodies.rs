@@ -200,6 +200,9 @@ async fn a_body_that_is_too_large_or_broken_or_coded_is_not_believed() {
     judged_by_head(failed(429, [data(&spent), data(&padded), Step::Never]), Duration::ZERO).await;
     judged_by_head(failed(429, [data(&spent[..40]), Step::Fail]), Duration::ZERO).await;
     judged_by_head(failed(429, [data(&spent[..40])]), Duration::ZERO).await;
+    // Not even if nothing but the last byte is missing.
+    judged_by_head(failed(429, [data(&spent[..spent.len() - 1])]), Duration::ZERO).await;
+    judged_by_head(failed(429, [data(&spent[..spent.len() - 1]), Step::Fail]), Duration::ZERO).await;
     let mut coded = failed(429, [data(&spent)]);
     coded.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
     judged_by_head(coded, Duration::ZERO).await;
