@@ -30,6 +30,7 @@ async fn extra_work_stays_within_the_quota_and_all_is_well_soon_after() {
         let upstream = upstream(seed).bounded(bound);
         let retry = RetryLayer::new().with_seed(seed).with_collect(1 << 20);
         let ended = load(LENGTH, &through(&retry, upstream.clone())).await;
+        assert_eq!(upstream.most_tries(), 4);
         let row = STORM.row("this layer", &ended, &upstream);
         assert!(row.before >= 0.999 && row.after >= 0.999, "{} {} of seed {seed}", row.before, row.after);
         rows.push(row);

@@ -107,6 +107,11 @@ impl Upstream {
         self.shared.seen.lock().unwrap().tries.get(&call).copied().unwrap_or_default()
     }
 
+    /// How often the call was tried that was tried most.
+    pub(crate) fn most_tries(&self) -> u32 {
+        self.shared.seen.lock().unwrap().tries.values().copied().max().unwrap_or_default()
+    }
+
     /// What arrived between these times, in whole seconds.
     pub(crate) fn arrived(&self, between: Range<Duration>) -> Arrivals {
         let seen = self.shared.seen.lock().unwrap();
