@@ -72,7 +72,7 @@
 //! | 409, `thread_continue_in_flight` | `Conflict`, `CONFLICT` | yes | no |
 //! | 412 | `PreconditionFailed`, `PRECONDITION_FAILED` | no | no |
 //! | 413, with JSON or without | `RequestTooLarge`, `REQUEST_TOO_LARGE` | no | no |
-//! | 429 | `RateLimited`, `RATE_LIMIT` | yes; once if it is of one of the API's types and without `retry-after` | no |
+//! | 429 | `RateLimited`, `RATE_LIMIT` | yes; once if it is of one of the API's types, or in a coding that hides it, and without `retry-after` | no |
 //! | 429 `ramp_limit_exceeded` | `RampLimited`, `RAMP_LIMIT` | yes | no |
 //! | 429 `enforced_spend_limit_reached`, `contract_spend_limit_reached`, `billing_error`; 402 `linked_organization_spend_limit_reached`; 400 by its message | `SpendLimit`, `SPEND_LIMIT` | no | no |
 //! | 500, 502, 503, other 5xx | `Server`, `SERVER_ERROR` | yes | yes |

@@ -11,12 +11,13 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
-use crate::error::{GaveUp, Reason, RetryError};
+use crate::error::{GaveUp, RetryError};
 use crate::reading::Held;
-use crate::session::timed_out;
+use crate::session::{Cutter, timed_out};
 
 pin_project! {
-    /// The body of [`Retry`](crate::Retry): the same bytes in the same frames, and the same error, boxed. Of what was read
+    /// The body of [`Retry`](crate::Retry): the same bytes and trailers, and the same error, boxed; in the same frames, but for
+    /// empty ones, and for small ones of an error or of a collected answer, which are joined when they are read ahead. Of what was read
     /// ahead, empty frames are left out, and small ones of JSON and of errors are joined. One that is cut by the call's
     /// deadline ends in a [`RetryError`].
     pub struct ResponseBody<B>
@@ -46,10 +47,17 @@ pin_project! {
 /// The deadline, while it still counts.
 pub(crate) struct Clock {
     pub(crate) sleep: Pin<Box<Sleep>>,
-    /// Attempts made.
-    pub(crate) attempts: u32,
+    pub(crate) end: End,
     /// Sees the first content of a stream, after which nothing is cut.
     pub(crate) content: Option<Meter>,
+}
+
+/// What the deadline ends.
+pub(crate) enum End {
+    /// An answer that was a success until then.
+    Success(Cutter),
+    /// The body of a failure, which is written down already.
+    Failure(GaveUp),
 }
 
 impl<B> ResponseBody<B>
@@ -69,7 +77,10 @@ impl Clock {
     /// The error, once the deadline is past.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RetryError> {
         ready!(self.sleep.as_mut().poll(cx));
-        Poll::Ready(RetryError::new(GaveUp::new(Reason::Deadline, self.attempts), timed_out()))
+        Poll::Ready(match &self.end {
+            End::Success(cutter) => cutter.cut(),
+            End::Failure(gave_up) => RetryError::new(*gave_up, timed_out()),
+        })
     }
 
     fn still_counts(&self) -> bool {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use claude_wire::BoxError;
+use claude_wire::call::find_in_chain;
 use http::Extensions;
 
 /// Why a failure that could have been repeated was not.
@@ -77,14 +78,7 @@ impl GaveUp {
     /// What an error, or whatever caused it, says.
     #[must_use]
     pub fn find(error: &(dyn Error + 'static)) -> Option<Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref::<RetryError>() {
-                return Some(found.gave_up);
-            }
-            next = error.source();
-        }
-        None
+        find_in_chain::<RetryError>(error).map(RetryError::gave_up)
     }
 }
 

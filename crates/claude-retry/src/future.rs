@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use claude_errors::Classification;
+use claude_errors::{Classification, Error, Retry};
 use claude_wire::call::{Deadline, dispatch};
 use claude_wire::headers::{names::X_SHOULD_RETRY, should_retry};
 use claude_wire::meter::{Kind, Meter};
@@ -17,10 +17,14 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower_service::Service;
 
-use crate::body::{Clock, ResponseBody};
-use crate::error::{GaveUp, RetryError};
+use crate::body::{Clock, End, ResponseBody};
+use crate::error::{GaveUp, Reason, RetryError};
+use crate::layer::ERROR_BODY_TIMEOUT;
 use crate::reading::{Found, Reading};
 use crate::session::{Session, Verdict};
+
+/// After so many attempts without a wait the task yields.
+const ATTEMPTS_AT_ONCE: u32 = 8;
 
 pin_project! {
     /// The future of [`Retry`](crate::Retry). Dropping it drops the running attempt, or the wait, and leaves nothing: what
@@ -181,6 +185,10 @@ where
                     drop(failed);
                     *this.clock = (!wait.is_zero()).then(|| Box::pin(sleep(wait)));
                     this.state.set(State::Waiting);
+                    if wait.is_zero() && session.attempts().is_multiple_of(ATTEMPTS_AT_ONCE) {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
                 Verdict::Final(gave_up) => return Poll::Ready(failed.into_result(gave_up, session)),
             }
@@ -218,24 +226,45 @@ where
     B::Error: Into<BoxError>,
 {
     fn judge(&self, session: &Session) -> Classification {
-        match self {
-            Self::Answer { judged, .. } => judged.clone(),
-            Self::Error(error) => Classification::of_error(&**error, Some(session.is_sent())),
+        let (mut judged, was_given_up) = match self {
+            Self::Answer { reading, judged, .. } => (judged.clone(), reading.was_given_up()),
+            Self::Error(error) => {
+                let judged = Classification::of_error(&**error, Some(session.is_sent()));
+                (judged, GaveUp::find(&**error).is_some())
+            }
+        };
+        // Two that repeat would multiply.
+        if was_given_up {
+            judged.retry = Retry::No;
         }
+        judged
     }
 
     /// What the caller gets: the failure as it came, and why it stays one.
     fn into_result(self, gave_up: Option<GaveUp>, session: &Session) -> Output<B> {
         match (self, gave_up) {
+            // Nothing of it has been handed on: whoever gets half an answer repeats the call.
+            (Self::Answer { reading, judged, .. }, Some(gave_up))
+                if reading.is_answer() && session.settings().final_word =>
+            {
+                Err(RetryError::new(gave_up, Error::from(judged)).into())
+            }
             (Self::Answer { reading, failure, .. }, gave_up) => {
+                let is_stream = reading.is_stream();
                 let (mut head, body, _) = reading.into_parts();
                 if let Some(gave_up) = gave_up {
                     head.extensions.insert(gave_up);
                 }
-                if session.settings().final_word && would_be_repeated(&head) {
+                if session.settings().final_word && (is_stream || would_be_repeated(&head)) {
                     head.headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
                 }
-                Ok(Response::from_parts(head, ResponseBody::held(body, failure, None)))
+                let clock = session.deadline().map(|deadline| Clock {
+                    // It may be past already. What the failure says is still of use, if it comes soon.
+                    sleep: Box::pin(sleep_until(instant(deadline).max(Instant::now() + ERROR_BODY_TIMEOUT))),
+                    end: End::Failure(GaveUp::new(Reason::Deadline, session.attempts())),
+                    content: None,
+                });
+                Ok(Response::from_parts(head, ResponseBody::held(body, failure, clock)))
             }
             (Self::Error(error), Some(gave_up)) => Err(RetryError::new(gave_up, error).into()),
             (Self::Error(error), None) => Err(error),
@@ -305,11 +334,15 @@ where
 
 fn clock(session: &Session, content: Option<Meter>) -> Option<Clock> {
     let sleep = at(session.deadline()?);
-    Some(Clock { sleep, attempts: session.attempts(), content })
+    Some(Clock { sleep, end: End::Success(session.cutter()), content })
 }
 
 fn at(deadline: Deadline) -> Pin<Box<Sleep>> {
-    Box::pin(sleep_until(Instant::from_std(deadline.instant())))
+    Box::pin(sleep_until(instant(deadline)))
+}
+
+fn instant(deadline: Deadline) -> Instant {
+    Instant::from_std(deadline.instant())
 }
 
 impl<S, B> fmt::Debug for ResponseFuture<S, B>

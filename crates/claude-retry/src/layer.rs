@@ -37,7 +37,8 @@ pub enum MaybeExecuted {
     /// They are never repeated.
     Leave,
     /// They are repeated where the worst is a second answer: messages that go on from no state of the API's (a thread, a
-    /// container), counts, and methods that are idempotent. Batches and files are not created twice.
+    /// container) and name no MCP servers, which may act twice; counts; and methods that are idempotent. Batches and files
+    /// are not created twice. A tool that the API itself runs, such as a web search, may run twice.
     #[default]
     RepeatAnswers,
     /// They are always repeated, as the official SDKs do.
@@ -175,8 +176,8 @@ impl RetryLayer {
     /// Makes a retry only if the inner service is ready for it at once; if not, the call is given up
     /// ([`Reason::NotReady`](crate::Reason::NotReady)). Under overload, retries then do not queue.
     #[must_use]
-    pub fn only_if_ready(mut self) -> Self {
-        self.settings().only_if_ready = true;
+    pub fn with_only_if_ready(mut self, only_if_ready: bool) -> Self {
+        self.settings().only_if_ready = only_if_ready;
         self
     }
 
@@ -189,7 +190,9 @@ impl RetryLayer {
     }
 
     /// Puts `x-should-retry: false` on each failed answer that leaves this layer and that the official SDKs would repeat
-    /// (408, 409, 429, 500 and above, 2026-11-20), so that their retries and these do not multiply. For gateways; one that
+    /// (408, 409, 429, 500 and above, 2026-11-20), so that their retries and these do not multiply. A
+    /// collected answer that is still cut short at the last attempt becomes an error: whoever gets half of it repeats the
+    /// call. For gateways; one that
     /// makes an answer of an error has to say it there itself. Off if nothing else is said.
     #[must_use]
     pub fn with_final_word(mut self, final_word: bool) -> Self {

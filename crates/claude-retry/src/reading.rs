@@ -5,20 +5,25 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use claude_errors::Classification;
+use claude_errors::{Classification, ErrorKind, Retry};
 use claude_wire::BoxError;
 use claude_wire::body::{More, Replayed};
-use claude_wire::meter::{Ending, Kind, Meter, MeteredBody};
+use claude_wire::headers::should_retry;
+use claude_wire::meter::{Ending, Kind, Meter, MeteredBody, Unreadable};
 use http::{Response, StatusCode, response};
 use http_body::Body as HttpBody;
 use tokio::time::{Sleep, sleep};
 
+use crate::error::GaveUp;
 use crate::hold::MAX_FRAMES;
-use crate::layer::{ERROR_BODY_TIMEOUT, Settings};
+use crate::layer::ERROR_BODY_TIMEOUT;
 use crate::session::Session;
 
 /// A body that is read ahead, and can be moved after that.
 pub(crate) type Held<B> = Replayed<MeteredBody<Pin<Box<B>>>>;
+
+/// How long an error's body is waited for where another limit group or endpoint could be asked at once.
+const HURRIED: Duration = Duration::from_millis(100);
 
 /// After so many frames the task yields.
 const FRAMES_AT_ONCE: u32 = 128;
@@ -88,6 +93,10 @@ where
         matches!(self.aim, Aim::Error)
     }
 
+    pub(crate) const fn is_answer(&self) -> bool {
+        matches!(self.aim, Aim::Answer)
+    }
+
     pub(crate) const fn is_stream(&self) -> bool {
         matches!(self.aim, Aim::Content)
     }
@@ -96,6 +105,11 @@ where
     pub(crate) fn is_settled(&self) -> bool {
         let progress = self.meter.progress();
         progress.has_ended || self.is_stream() && progress.has_content
+    }
+
+    /// Whether a layer of this kind below has given it up.
+    pub(crate) fn was_given_up(&self) -> bool {
+        GaveUp::of_response(&self.head.extensions).is_some()
     }
 
     pub(crate) const fn status(&self) -> StatusCode {
@@ -109,7 +123,6 @@ where
         clock: &mut Option<Pin<Box<Sleep>>>,
         session: &Session,
     ) -> Poll<Found> {
-        let settings = session.settings();
         let mut frames = 0;
         loop {
             if let Some(found) = self.is_enough(session) {
@@ -127,7 +140,7 @@ where
                 Poll::Ready(More::Data(_) | More::Other) => {}
                 Poll::Ready(More::End | More::Failed) => return Poll::Ready(self.at_end(session)),
                 Poll::Pending => {
-                    let Some(patience) = self.patience(settings) else {
+                    let Some(patience) = self.patience(session) else {
                         return Poll::Pending;
                     };
                     let clock = clock.get_or_insert_with(|| Box::pin(sleep(patience)));
@@ -139,10 +152,12 @@ where
     }
 
     /// How long it is waited for; `None` if that is the deadline's affair alone.
-    const fn patience(&self, settings: &Settings) -> Option<Duration> {
+    fn patience(&self, session: &Session) -> Option<Duration> {
         match self.aim {
+            // What could go elsewhere at once does not wait for words.
+            Aim::Error if session.has_alternative() => Some(HURRIED),
             Aim::Error => Some(ERROR_BODY_TIMEOUT),
-            Aim::Content => Some(settings.hold.time),
+            Aim::Content => Some(session.settings().hold.time),
             Aim::Answer => None,
         }
     }
@@ -152,7 +167,13 @@ where
         let settings = session.settings();
         let progress = self.meter.progress();
         match self.aim {
-            Aim::Error => (self.body.kept() > settings.error_body_cap).then(|| self.by_head(session)),
+            Aim::Error => {
+                let cap = settings.error_body_cap;
+                let is_too_long = cap == 0
+                    || self.body.kept() > cap
+                    || self.body.size_hint().lower() > u64::try_from(cap).unwrap_or(u64::MAX);
+                is_too_long.then(|| self.by_head(session))
+            }
             Aim::Answer => (self.body.kept() > settings.collect).then_some(Found::Good),
             Aim::Content if progress.has_content => Some(Found::Good),
             Aim::Content => {
@@ -167,18 +188,40 @@ where
         .or_else(|| self.event())
     }
 
+    /// The server's own word on a failure behind a good head.
+    fn heeded(&self, mut judged: Classification) -> Classification {
+        match should_retry(&self.head.headers) {
+            Some(true) => judged.retry = Retry::Yes,
+            Some(false) => judged.retry = Retry::No,
+            None => {}
+        }
+        judged
+    }
+
     /// The failure that a stream says before any content.
     fn event(&self) -> Option<Found> {
-        if self.aim != Aim::Content || !self.meter.progress().has_ended {
+        let progress = self.meter.progress();
+        // Its frame is here too: until then, somebody below may still be settling what it costs.
+        let is_here = progress.has_ended && self.body.kept() as u64 >= progress.bytes;
+        if self.aim != Aim::Content || !is_here {
             return None;
         }
         let said = self.meter.reading().error?;
-        Some(Found::Failed(Classification::of_event(&said), None))
+        Some(Found::Failed(self.heeded(Classification::of_event(&said)), None))
     }
 
-    /// Without its body, or with half of it, a response is judged by its head.
+    /// Without its body, or with half of it, a response is judged by its head. What it does not say may be that a 429 is no
+    /// matter of waiting.
     pub(crate) fn by_head(&self, session: &Session) -> Found {
-        self.judge_head(None, session)
+        let mut found = self.judge_head(None, session);
+        if let Found::Failed(judged, _) = &mut found
+            && judged.kind == ErrorKind::RateLimited
+            && judged.retry_after.is_none()
+            && should_retry(&self.head.headers).is_none()
+        {
+            judged.retry = judged.retry.min(Retry::Once);
+        }
+        found
     }
 
     fn judge_head(&self, said: Option<&claude_wire::ErrorBody>, session: &Session) -> Found {
@@ -190,8 +233,15 @@ where
     fn at_end(&mut self, session: &Session) -> Found {
         let reading = self.meter.reading();
         if self.aim == Aim::Error {
-            let said = reading.error.as_ref().filter(|_| reading.ending == Some(Ending::Complete));
-            return self.judge_head(said, session);
+            return match reading.ending {
+                Some(Ending::Complete) => self.judge_head(reading.error.as_ref(), session),
+                // All of it is here, and it is not the API's.
+                Some(Ending::Unreadable(Unreadable::Malformed)) => self.judge_head(None, session),
+                _ => self.by_head(session),
+            };
+        }
+        if let Some(said) = reading.error.filter(|_| self.aim == Aim::Content) {
+            return Found::Failed(self.heeded(Classification::of_event(&said)), None);
         }
         // What fails behind a whole answer has not failed.
         if reading.ending == Some(Ending::Complete) {
@@ -202,7 +252,8 @@ where
         if !is_cut {
             return Found::Good;
         }
-        Found::Failed(Classification::of_cut_answer(failure.as_deref().map(|failure| failure as _)), failure)
+        let judged = Classification::of_cut_answer(failure.as_deref().map(|failure| failure as _));
+        Found::Failed(self.heeded(judged), failure)
     }
 
     pub(crate) fn into_parts(self) -> (response::Parts, Held<B>, Meter) {
@@ -225,15 +276,13 @@ impl Aim {
         if response.status().as_u16() >= 400 {
             return Some(Self::Error);
         }
-        if !session.may_be_read_ahead() {
-            return None;
-        }
         match Meter::kind(response.headers()) {
             Kind::Events if settings.hold.is_on() && session.is_message() => {
                 // What is coded cannot be read.
-                Meter::coding(response.headers()).is_none().then_some(Self::Content)
+                let is_of_use = Meter::coding(response.headers()).is_none() && session.may_be_read_ahead();
+                is_of_use.then_some(Self::Content)
             }
-            Kind::Json if settings.collect > 0 => Some(Self::Answer),
+            Kind::Json if settings.collect > 0 => session.may_be_read_ahead().then_some(Self::Answer),
             _ => None,
         }
     }

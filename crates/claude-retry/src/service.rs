@@ -59,8 +59,14 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let session = Session::begin(&self.settings, &mut request);
-        let future = (session.attempts() > 0).then(|| dispatch(&mut self.inner, request));
         // The clone has not been polled ready: that happens before each further attempt.
-        ResponseFuture::new(future, self.inner.clone(), session)
+        let clone = self.inner.clone();
+        if session.attempts() == 0 {
+            // Nothing is called. What was made ready for it is given back.
+            self.inner = clone.clone();
+            return ResponseFuture::new(None, clone, session);
+        }
+        let future = dispatch(&mut self.inner, request);
+        ResponseFuture::new(Some(future), clone, session)
     }
 }

@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, Request, StatusCode};
 use crate::error::{GaveUp, Reason, RetryError};
 use crate::layer::{MaybeExecuted, Settings};
 use crate::metrics;
-use crate::quota::Permit;
+use crate::quota::{Permit, Quota};
 use crate::template::{Template, is_message};
 
 const CLOCK: Clock = || tokio::time::Instant::now().into_std();
@@ -37,8 +37,8 @@ pub(crate) struct Session {
     once: bool,
     /// For the running extra attempt, or the one that is waited for.
     permit: Option<Permit>,
-    /// What the last attempt failed with.
-    failure: Option<Box<Classification>>,
+    /// What the last attempt failed with, and the wait after it.
+    failure: Option<Box<(Classification, Duration)>>,
     stage: Stage,
 }
 
@@ -67,7 +67,13 @@ impl Session {
         let call = call.unwrap_or_else(|| Call::new(CallId(fastrand::u128(..)), CLOCK));
         let is_streamed = template.is_none();
         let is_too_late = is_past(deadline);
-        let attempt = if is_too_late { Attempt::new(0, CLOCK) } else { call.begin_attempt() };
+        let attempt = if is_too_late {
+            // Nothing is called, so that nothing below marks what stands above as sent; and nor does its layer.
+            Attempt::find(request.extensions()).inspect(|above| above.claim());
+            Attempt::new(0, CLOCK)
+        } else {
+            call.begin_attempt()
+        };
         let mut session = Self {
             settings: Arc::clone(settings),
             call,
@@ -114,6 +120,9 @@ impl Session {
         if let Some(permit) = &mut self.permit {
             permit.spend();
         }
+        if let Some((judged, wait)) = self.failure.as_deref() {
+            metrics::retry(judged, *wait, &self.settings.quota);
+        }
         request
     }
 
@@ -157,9 +166,22 @@ impl Session {
         self.template.as_ref().map_or(self.is_streamed_message, Template::is_message)
     }
 
-    /// Whether there is use in reading an answer ahead: its request could be sent again, and it has a body.
+    /// Whether there is use in reading a good answer ahead: it has a body, and the request could be sent again although it
+    /// has been executed.
     pub(crate) fn may_be_read_ahead(&self) -> bool {
-        self.template.as_ref().is_some_and(|template| template.method() != Method::HEAD)
+        let is_of_use =
+            |template: &Template| template.method() != Method::HEAD && self.may_be_executed_twice(template);
+        self.is_funded && self.settings.max_retries > 0 && self.template.as_ref().is_some_and(is_of_use)
+    }
+
+    /// Whether another attempt would go to another limit group or endpoint.
+    pub(crate) fn has_alternative(&self) -> bool {
+        self.attempt.alternative_left()
+    }
+
+    /// What is needed to cut the body of the answer that is handed on now.
+    pub(crate) fn cutter(&self) -> Cutter {
+        Cutter { attempt: self.attempt.clone(), attempts: self.made, quota: self.settings.quota.clone() }
     }
 
     /// How many attempts were made.
@@ -178,7 +200,7 @@ impl Session {
 
     /// The attempt has succeeded, and the call with it.
     pub(crate) fn succeeded(&mut self, status: StatusCode) {
-        self.attempt.set_outcome(Outcome::new("ok", self.elapsed()).with_status(status));
+        self.attempt.set_outcome(Outcome::new("ok", elapsed(&self.attempt)).with_status(status));
         if let Some(permit) = self.permit.take() {
             permit.succeeded();
         }
@@ -188,16 +210,13 @@ impl Session {
 
     /// The attempt has failed.
     pub(crate) fn failed(&mut self, judged: &Classification) -> Verdict {
-        // What is left of the last one's permit is nobody's.
-        drop(self.permit.take());
         match self.weigh(judged) {
             Ok((wait, permit)) => {
                 self.settle(judged, Some(wait));
-                metrics::retry(judged, wait, &self.settings.quota);
                 tell(judged, wait, self.made);
                 self.once |= judged.retry == Retry::Once;
                 self.permit = Some(permit);
-                self.failure = Some(Box::new(judged.clone()));
+                self.failure = Some(Box::new((judged.clone(), wait)));
                 Verdict::Again(wait)
             }
             Err(None) => {
@@ -276,10 +295,9 @@ impl Session {
             return self.give_up_waiting(Reason::Deadline);
         }
         if self.is_sent() {
-            let judged = Classification::of_error(&timed_out(), Some(true));
-            self.settle(&judged, None);
-            let gave_up = self.give_up(Reason::Deadline, judged.code());
-            return RetryError::new(gave_up, timed_out()).into();
+            let error = self.cutter().cut();
+            self.finish(metrics::Outcome::GaveUp);
+            return error.into();
         }
         // It stood in a queue of a layer below.
         let judged = Classification::of_refusal(&too_late());
@@ -299,9 +317,10 @@ impl Session {
     /// There is no attempt that could be judged: what the last one failed with, if there was one.
     fn give_up_waiting(&mut self, reason: Reason) -> BoxError {
         match self.failure.take() {
-            Some(judged) => {
+            Some(failure) => {
+                let (judged, _) = *failure;
                 let gave_up = self.give_up(reason, judged.code());
-                RetryError::new(gave_up, Error::from(*judged)).into()
+                RetryError::new(gave_up, Error::from(judged)).into()
             }
             None => {
                 let refusal = too_late();
@@ -316,25 +335,14 @@ impl Session {
         self.finish(metrics::Outcome::Failed);
     }
 
-    /// Writes down how the attempt ended.
     fn settle(&self, judged: &Classification, wait: Option<Duration>) {
-        let mut outcome = Outcome::new(judged.code(), self.elapsed());
-        outcome.status = judged.status;
-        outcome.wait = wait;
-        outcome.maybe_executed = judged.maybe_executed;
-        self.attempt.set_outcome(outcome);
-    }
-
-    fn elapsed(&self) -> Duration {
-        CLOCK().saturating_duration_since(self.attempt.begun())
+        settle(&self.attempt, judged, wait);
     }
 
     fn give_up(&mut self, reason: Reason, code: &'static str) -> GaveUp {
-        let gave_up = GaveUp::new(reason, self.made);
         // The gauge is to see what this gives back.
         self.permit = None;
-        metrics::gave_up(reason, code, &self.settings.quota);
-        tracing::info!(target: "claude_retry", code, attempts = self.made, reason = reason.as_str(), "gave up");
+        let gave_up = give_up(reason, code, self.made, &self.settings.quota);
         self.finish(metrics::Outcome::GaveUp);
         gave_up
     }
@@ -353,6 +361,41 @@ impl Drop for Session {
             self.finish(metrics::Outcome::Dropped);
         }
     }
+}
+
+/// Writes down what the deadline ends after it was sent.
+pub(crate) struct Cutter {
+    attempt: Attempt,
+    attempts: u32,
+    quota: Quota,
+}
+
+impl Cutter {
+    pub(crate) fn cut(&self) -> RetryError {
+        let judged = Classification::of_error(&timed_out(), Some(true));
+        settle(&self.attempt, &judged, None);
+        RetryError::new(give_up(Reason::Deadline, judged.code(), self.attempts, &self.quota), timed_out())
+    }
+}
+
+/// Writes down how an attempt ended.
+fn settle(attempt: &Attempt, judged: &Classification, wait: Option<Duration>) {
+    let mut outcome = Outcome::new(judged.code(), elapsed(attempt));
+    outcome.status = judged.status;
+    outcome.wait = wait;
+    outcome.maybe_executed = judged.maybe_executed;
+    attempt.set_outcome(outcome);
+}
+
+fn elapsed(attempt: &Attempt) -> Duration {
+    CLOCK().saturating_duration_since(attempt.begun())
+}
+
+/// The one event of a call that is given up.
+fn give_up(reason: Reason, code: &'static str, attempts: u32, quota: &Quota) -> GaveUp {
+    metrics::gave_up(reason, code, quota);
+    tracing::info!(target: "claude_retry", code, attempts, reason = reason.as_str(), "gave up");
+    GaveUp::new(reason, attempts)
 }
 
 /// The earlier of the request's own deadline and that of the settings, for the layers below to find.

@@ -5,7 +5,7 @@ use std::mem;
 
 use bytes::Bytes;
 use claude_wire::Body;
-use claude_wire::facts::{Endpoint, facts};
+use claude_wire::facts::{Endpoint, RequestFacts, facts};
 use http::{Extensions, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 /// A request whose body is in memory, as it came: without what attempts put into it, and without a key, since keys come
@@ -33,6 +33,16 @@ impl Template {
             extensions: request.extensions().clone(),
             body,
         })
+    }
+
+    /// Those that a layer above has read, or read now.
+    fn facts(&self) -> RequestFacts {
+        let mut request = Request::new(Body::from(self.body.clone()));
+        *request.uri_mut() = self.uri.clone();
+        if let Some(facts) = self.extensions.get::<RequestFacts>() {
+            request.extensions_mut().insert(facts.clone());
+        }
+        facts(&mut request)
     }
 
     pub(crate) fn is_message(&self) -> bool {
@@ -63,8 +73,11 @@ impl Template {
             return true;
         }
         match Endpoint::from_path(self.uri.path()) {
-            // What goes on from a state finds that it has been gone on from already.
-            Endpoint::Messages => !facts(&mut self.to_request()).is_stateful(),
+            Endpoint::Messages => {
+                let facts = self.facts();
+                // What goes on from a state finds that it has been gone on from already, and who knows what MCP servers do.
+                !facts.is_stateful() && !facts.has_mcp_servers()
+            }
             Endpoint::CountTokens | Endpoint::Complete => true,
             // Cancelling twice is cancelling; a batch that is created twice is paid twice.
             Endpoint::Batches => self.uri.path().trim_end_matches('/').ends_with("/cancel"),

@@ -23,14 +23,19 @@
 //! stack.oneshot(Request::new(Body::from("{}"))).await?;
 //! # Ok(()) }
 //! ```
+//!
+//! A stack with a layer that has to read answers asks for them in no coding: whatever `accept-encoding` says, requests go
+//! out with `identity`, except those for files and skills. One that only passes answers on leaves the header alone.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use claude_wire::facts::Endpoint;
 use claude_wire::{Body, BoxError};
-use http::{Request, Response};
+use http::header::ACCEPT_ENCODING;
+use http::{HeaderValue, Request, Response};
 use http_body::Body as HttpBody;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
@@ -91,6 +96,33 @@ impl Slot {
     ];
 }
 
+impl Slot {
+    /// Whether what stands there has to read answers.
+    const fn reads_answers(self) -> bool {
+        match self {
+            Self::Redact | Self::Cache | Self::Retry | Self::ModelFallback | Self::Cost | Self::RateLimit => {
+                true
+            }
+            Self::Telemetry
+            | Self::Errors
+            | Self::TotalDeadline
+            | Self::Tier
+            | Self::PromptCache
+            | Self::Relay
+            | Self::Secrets
+            | Self::PhaseTimeouts => false,
+        }
+    }
+}
+
+/// Asks for an answer that can be read. Files and skills are data, which nobody reads and which may be large.
+fn in_no_coding(mut request: Request<Body>) -> Request<Body> {
+    if !matches!(Endpoint::from_path(request.uri().path()), Endpoint::Files | Endpoint::Skills) {
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    request
+}
+
 /// Puts one layer around what is below. The mutex makes it `Sync` whatever the layer is, and is never locked.
 type Apply = Mutex<Box<dyn FnOnce(Stack) -> Stack + Send>>;
 
@@ -133,7 +165,12 @@ impl StackBuilder {
     {
         // A stable sort: within a place the order of adding stays.
         self.layers.sort_by_key(|&(slot, _)| slot);
-        self.layers.into_iter().rev().fold(Stack::new(client), |inner, (_, apply)| {
+        let client = if self.layers.iter().any(|(slot, _)| slot.reads_answers()) {
+            Stack::new(client.map_request(in_no_coding))
+        } else {
+            Stack::new(client)
+        };
+        self.layers.into_iter().rev().fold(client, |inner, (_, apply)| {
             let apply = apply.into_inner().unwrap_or_else(PoisonError::into_inner);
             apply(inner)
         })

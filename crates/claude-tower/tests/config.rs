@@ -599,7 +599,7 @@ fn the_layer_of_the_retry_is_as_its_section_says() {
         .with_maybe_executed(MaybeExecuted::RepeatAll)
         .with_hold(Hold::default().with_time(9 * SECOND).with_bytes(10 << 10).with_events(11))
         .with_collect(12 << 10)
-        .only_if_ready()
+        .with_only_if_ready(true)
         .with_retry_count_header(HeaderName::from_static("x-attempt"));
     assert_eq!(format!("{layer:?}"), format!("{expected:?}"));
 

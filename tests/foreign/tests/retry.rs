@@ -138,7 +138,7 @@ async fn each_attempt_waits_for_a_permit_of_its_own() {
 async fn a_retry_that_must_not_queue_does_not_wait_for_a_permit() {
     let simulator = failing_once();
     let stack = ServiceBuilder::new()
-        .layer(RetryLayer::new().only_if_ready())
+        .layer(RetryLayer::new().with_only_if_ready(true))
         .concurrency_limit(1)
         .service(simulator.clone());
     let (request, call) = message();

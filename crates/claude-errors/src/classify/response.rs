@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use claude_wire::ErrorBody;
 use claude_wire::headers;
+use claude_wire::meter::Meter;
 use claude_wire::shown::name;
 use http::header::DATE;
 use http::{HeaderMap, StatusCode};
@@ -178,11 +179,13 @@ fn is_own_spend_limit(said: &ErrorBody) -> bool {
     OWN_SPEND_LIMITS.iter().any(|start| message.starts_with(start))
 }
 
-/// A 429 of the API that does not say when to come back is probably a spend limit without its code. Others' have other
-/// types, or none.
+/// A 429 of the API that does not say when to come back is probably a spend limit without its code, or with one that its
+/// coding hides. Others' have other types, or none.
 fn rate_limited(headers: &HeaderMap, error_type: &str) -> Classification {
     let says_when = headers.contains_key("retry-after") || headers.contains_key("retry-after-ms");
-    let retry = if by_type(error_type).is_some() && !says_when { Retry::Once } else { Retry::Yes };
+    let is_hidden = error_type.is_empty() && Meter::coding(headers).is_some();
+    let may_be_the_api = by_type(error_type).is_some() || is_hidden;
+    let retry = if may_be_the_api && !says_when { Retry::Once } else { Retry::Yes };
     Classification { retry, ..Classification::new(ErrorKind::RateLimited) }
 }
 

@@ -217,7 +217,7 @@ async fn observed(given: &Given, tries: &[Try]) -> Told {
         layer = layer.with_timeout(millis(timeout));
     }
     if given.only_if_ready {
-        layer = layer.only_if_ready();
+        layer = layer.with_only_if_ready(true);
     }
     let handled: fn(&Attempt) = |attempt| attempt.set_wait_handled(true);
     let deed = |each: &Try| {

@@ -122,7 +122,7 @@ async fn what_is_not_repeated_is_not_paid() {
     }
     // Nor what the inner service was never ready for.
     let client = Client::new([status(500)]).ready_as([Ready::Now, Ready::Never]);
-    send(&layer.clone().only_if_ready(), &client, post()).await.unwrap_err();
+    send(&layer.clone().with_only_if_ready(true), &client, post()).await.unwrap_err();
     let client = Client::new([status(500)]).ready_as([Ready::Now, Ready::Never]);
     send(&layer, &client, post_due(secs(9))).await.unwrap_err();
     let client = Client::new([status(500)]).ready_as([Ready::Now, Ready::Broken]);
@@ -223,7 +223,7 @@ async fn what_came_too_late_has_not_happened() {
 async fn what_is_given_back_is_there_when_the_call_ends() {
     for (layer, ready) in [
         (plain(), Ready::Broken),
-        (plain().only_if_ready(), Ready::Never),
+        (plain().with_only_if_ready(true), Ready::Never),
         (plain().with_timeout(secs(9)), Ready::Never),
     ] {
         let quota = Quota::new(0.0, 10).unwrap();

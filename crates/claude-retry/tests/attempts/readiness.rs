@@ -104,7 +104,7 @@ async fn that_fails_is_the_callers() {
 
 #[tokio::test(start_paused = true)]
 async fn or_never() {
-    let layer = plain().only_if_ready();
+    let layer = plain().with_only_if_ready(true);
     for not_ready in [Ready::Never, Ready::After(millis(1))] {
         let client = Client::new([status(500), ok()]).ready_as([Ready::Now, not_ready]);
         let begun = Instant::now();

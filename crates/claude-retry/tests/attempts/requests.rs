@@ -1,11 +1,12 @@
 //! What each attempt carries: the request as it came, and nothing that another attempt was given.
 
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use claude_retry::{Reason, RetryLayer};
+use claude_retry::{GaveUp, Reason, RetryLayer};
 use claude_wire::call::{Attempt, Call, CallId, Caller, Priority};
 use claude_wire::{Body, BoxError};
 use futures_util::future::BoxFuture;
@@ -222,20 +223,35 @@ async fn belongs_to_the_call_that_there_is() {
     }
 }
 
-/// A layer that repeats over another: each has its attempts, and all are of one call.
+/// A layer that repeats over another: what the inner one has given up, the outer one does not repeat.
 #[tokio::test(start_paused = true)]
 async fn under_another_layer_that_repeats() {
-    let client = Client::new([status(529), status(529), status(529), ok()]);
     let once = plain().with_max_retries(1);
-    let (request, call) = post_of_call();
-    let response = once.layer(once.layer(client.clone())).oneshot(request).await.unwrap();
-    assert_eq!((client.calls(), response.status().as_u16()), (4, 200));
-    assert!(client.seen().iter().all(|seen| seen.call().id() == call.id()));
-    let told: Vec<_> =
-        call.attempts().iter().map(|attempt| attempt.outcome().map(|outcome| outcome.kind)).collect();
-    // Two of the outer one's, with two of the inner one's behind each.
-    let (bad, good) = (Some("OVERLOADED"), Some("ok"));
-    assert_eq!(told, [bad, bad, bad, good, bad, good]);
+    let answers = [vec![status(529), ok()], vec![status(529), status(529)]];
+    for (answers, expected) in answers.into_iter().zip([200, 529]) {
+        let client = Client::new(answers);
+        let (request, call) = post_of_call();
+        let response = once.layer(once.layer(client.clone())).oneshot(request).await.unwrap();
+        assert_eq!((client.calls(), response.status().as_u16()), (2, expected));
+        assert!(client.seen().iter().all(|seen| seen.call().id() == call.id()));
+        let told: Vec<_> =
+            call.attempts().iter().map(|attempt| attempt.outcome().map(|outcome| outcome.kind)).collect();
+        // One of the outer one's, and behind it two of the inner one's.
+        let (bad, last) = (Some("OVERLOADED"), Some(if expected == 200 { "ok" } else { "OVERLOADED" }));
+        assert_eq!(told, [last, bad, last]);
+    }
+}
+
+/// The same of errors, also where somebody in between has put them into an `io::Error`.
+#[tokio::test(start_paused = true)]
+async fn an_error_that_was_given_up_below_is_not_repeated() {
+    let once = plain().with_max_retries(1);
+    let wrap = |error: claude_wire::BoxError| std::io::Error::other(error);
+    let client = Client::new([io(ErrorKind::ConnectionRefused), io(ErrorKind::ConnectionRefused)]);
+    let inner = tower::util::MapErr::new(once.layer(client.clone()), wrap);
+    let error = once.layer(inner).oneshot(post()).await.unwrap_err();
+    assert_eq!(client.calls(), 2);
+    assert_eq!(GaveUp::find(&*error).map(|said| (said.reason, said.attempts)), Some((Reason::Attempts, 2)));
 }
 
 /// A body that passes once goes once, whatever the failure. That it could have been repeated is said.

@@ -302,7 +302,7 @@ fn neither_keys_nor_prompts() {
                         .await;
                     call(&layer.clone().with_max_wait(millis(1)), deeds(), canary, &shown).await;
                     let not_ready = deeds().ready_as([Ready::Now, Ready::Never]);
-                    call(&layer.clone().only_if_ready(), not_ready, canary, &shown).await;
+                    call(&layer.clone().with_only_if_ready(true), not_ready, canary, &shown).await;
                     let late = deeds().ready_as([Ready::Now, Ready::Never]);
                     call(&layer, late, canary, &shown).await;
                     let recovers = Client::new([deed.clone(), ok()]);

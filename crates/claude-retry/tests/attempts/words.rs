@@ -28,7 +28,7 @@ fn each() -> Vec<(Reason, RetryLayer, Request<Body>, Client, u32)> {
         (Reason::LongWait, plain().with_max_wait(millis(5)), post(), refused(), 1),
         (
             Reason::NotReady,
-            plain().only_if_ready(),
+            plain().with_only_if_ready(true),
             post(),
             refused().ready_as([Ready::Now, Ready::Never]),
             1,

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 
-use claude_retry::{Reason, ResponseBody};
+use claude_retry::{Quota, Reason, ResponseBody};
 use http::Response;
 use http_body::Body as HttpBody;
 
@@ -43,7 +43,7 @@ impl Kind {
         let steps = self.frames.iter().map(data).chain(end);
         let body = Script::new(steps).knowing_if(knows);
         let upstream = Upstream::of([answer(self.status, self.content_type, body)]);
-        let layer = layer().with_max_retries(0).with_collect(10_000);
+        let layer = layer().with_quota(Quota::new(0.0, 0).unwrap()).with_collect(10_000);
         let sent: Sent = send(&layer, &upstream, post(MESSAGES)).await;
         (sent.unwrap(), upstream)
     }
@@ -161,7 +161,7 @@ async fn half_an_answer_ends_in_its_own_error() {
     for kind in halves {
         for reader in READERS {
             let (response, _) = kind.send(false, [Step::Wait, Step::Fail]).await;
-            assert_eq!(gave_up(&response), Some((Reason::Attempts, 1)));
+            assert_eq!(gave_up(&response), Some((Reason::Quota, 1)));
             let body = response.into_body();
             assert_eq!(body.size_hint().exact(), None, "{kind:?}");
             let got = read(body, reader).await;

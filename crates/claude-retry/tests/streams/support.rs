@@ -286,7 +286,9 @@ pub(crate) fn layer() -> RetryLayer {
 pub(crate) type Sent = Result<Response<ResponseBody<Script>>, BoxError>;
 
 pub(crate) async fn send(layer: &RetryLayer, upstream: &Upstream, request: Request<Body>) -> Sent {
-    layer.layer(upstream.clone()).oneshot(request).await
+    let sent = layer.layer(upstream.clone()).oneshot(request);
+    // Of the clock that stands still: what would never end fails at once.
+    tokio::time::timeout(seconds(86_400), sent).await.expect("it never ends")
 }
 
 pub(crate) fn gave_up<B>(response: &Response<B>) -> Option<(Reason, u32)> {

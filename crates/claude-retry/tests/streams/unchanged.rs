@@ -85,6 +85,7 @@ impl Stream {
     /// Whether an `error` event, or the end, comes before any content.
     fn fails(&self) -> bool {
         let mut left = self.bytes().len().saturating_sub(if self.byte_order_mark { 3 } else { 0 });
+        let (mut known, mut foreign) = (false, false);
         for event in &self.events {
             let mut length = event.replace('\n', self.line_end).len();
             // Behind the carriage return an event is whole.
@@ -95,6 +96,8 @@ impl Stream {
                 break;
             }
             left -= event.replace('\n', self.line_end).len().min(left);
+            known |= [PING, START, BLOCK].contains(event);
+            foreign |= event.starts_with("event: new");
             if *event == ERROR {
                 return true;
             }
@@ -102,7 +105,8 @@ impl Stream {
                 return false;
             }
         }
-        true
+        // Of what is all in other terms nobody can say what is missing.
+        !foreign || known || matches!(self.end, Some(Step::Fail))
     }
 }
 

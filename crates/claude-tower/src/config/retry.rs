@@ -194,12 +194,10 @@ impl RetryConfig {
             .with_maybe_executed(self.maybe_executed)
             .with_hold(hold)
             .with_collect(in_memory(self.collect))
+            .with_only_if_ready(self.only_if_ready)
             .with_final_word(self.final_word);
         if let Some(timeout) = self.timeout {
             layer = layer.with_timeout(timeout);
-        }
-        if self.only_if_ready {
-            layer = layer.only_if_ready();
         }
         if let Some(name) = &self.retry_count_header {
             layer = layer.with_retry_count_header(name.clone());

@@ -7,7 +7,7 @@
 //! | type | put in by | read by |
 //! | --- | --- | --- |
 //! | [`Caller`], [`Priority`], [`Deadline`] | the application | limits, keys, cost, retry |
-//! | [`Call`] | the outermost layer that repeats or counts | every layer |
+//! | [`Call`] | the outermost layer that repeats or counts; of a first attempt it may be found only through that: [`Call::find`] | every layer |
 //! | [`Attempt`] | the layer that makes attempts, a new one each time | written below it, read above it |
 //! | [`BooksHandle`] | the layer that keeps books | layers that save or cause cost |
 //!
@@ -17,6 +17,7 @@
 mod attempt;
 mod books;
 mod caller;
+mod chain;
 mod deadline;
 mod dispatch;
 mod history;
@@ -27,6 +28,7 @@ use std::time::Instant;
 pub use attempt::{Attempt, Outcome, Sent};
 pub use books::{Books, BooksHandle, Entry, EntryKind};
 pub use caller::{Caller, Priority};
+pub use chain::find_in_chain;
 pub use deadline::Deadline;
 pub use dispatch::dispatch;
 pub use history::{Call, CallId, MAX_HISTORY};

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
+
+use super::find_in_chain;
 
 /// What kind of no it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,24 +99,7 @@ impl Refusal {
     /// The refusal in this error or in what caused it.
     #[must_use]
     pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(refusal) = error.downcast_ref() {
-                return Some(refusal);
-            }
-            // These show what their content came from, and not their content.
-            if let Some(refusal) = error.downcast_ref::<Box<Self>>() {
-                return Some(refusal);
-            }
-            if let Some(refusal) = error.downcast_ref::<Arc<Self>>() {
-                return Some(refusal);
-            }
-            next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-                Some(inner) => Some(inner),
-                None => error.source(),
-            };
-        }
-        None
+        find_in_chain(error)
     }
 }
 

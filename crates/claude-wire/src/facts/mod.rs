@@ -172,6 +172,12 @@ impl RequestFacts {
         self.shared.scan.server_tools
     }
 
+    /// Whether the API calls servers that the request names (MCP), and may do with them whatever they do.
+    #[must_use]
+    pub fn has_mcp_servers(&self) -> bool {
+        self.shared.scan.mcp_servers
+    }
+
     /// The length of the prompt's JSON in bytes: `system`, `messages`, `tools` (and the legacy `prompt`).
     /// An estimate of tokens starts from it.
     #[must_use]
@@ -210,6 +216,7 @@ impl fmt::Debug for RequestFacts {
             .field("cache_control_marks", &self.cache_control_marks())
             .field("stateful", &self.is_stateful())
             .field("server_tools", &self.has_server_tools())
+            .field("mcp_servers", &self.has_mcp_servers())
             .field("prompt_bytes", &self.prompt_bytes())
             .finish_non_exhaustive()
     }

@@ -28,6 +28,7 @@ pub(super) struct Scan {
     pub(super) marks: u32,
     pub(super) stateful: bool,
     pub(super) server_tools: bool,
+    pub(super) mcp_servers: bool,
     pub(super) prompt_bytes: u64,
     /// The top-level members in their order; none if the body is no object or has too many.
     pub(super) members: Vec<Member>,
@@ -73,6 +74,7 @@ impl Scan {
             marks: 0,
             stateful: false,
             server_tools: false,
+            mcp_servers: false,
             prompt_bytes: 0,
             members: Vec::new(),
         }
@@ -139,6 +141,7 @@ impl Reader {
             marks: prompt.iter().map(|part| part.marks).fold(self.top_mark, u32::saturating_add),
             stateful: self.thread || self.container || self.credit || self.previous_message,
             server_tools: self.typed_tools || self.mcp_servers,
+            mcp_servers: self.mcp_servers,
             prompt_bytes: prompt.iter().map(|part| part.bytes).sum(),
             members: if self.too_many { Vec::new() } else { self.members },
         }

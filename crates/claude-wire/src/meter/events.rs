@@ -2,6 +2,7 @@
 
 use super::message::{Field, MESSAGE, take, text};
 use super::{Changed, Ending, Reading, Unreadable};
+use crate::body::WatchedEnd;
 use crate::json::{Cursor, Fault, Picker, Want, Wanted};
 use crate::sse::{Event, Scanner};
 
@@ -9,11 +10,25 @@ use crate::sse::{Event, Scanner};
 const GROWING: [&str; 7] =
     ["text", "thinking", "tool_use", "server_tool_use", "mcp_tool_use", "compaction", "connector_text"];
 
+/// The events of a message (2026-11). A stream that has none of them is in somebody else's terms.
+const KNOWN: [&[u8]; 8] = [
+    b"message_start",
+    b"content_block_start",
+    b"content_block_delta",
+    b"content_block_stop",
+    b"message_delta",
+    b"message_stop",
+    b"ping",
+    b"error",
+];
+
 /// Reads the events of a stream.
 #[derive(Default)]
 pub(super) struct EventScan {
     scanner: Scanner,
     too_large: bool,
+    /// An event of a message was seen.
+    is_known: bool,
 }
 
 impl EventScan {
@@ -24,6 +39,7 @@ impl EventScan {
             reading.events = reading.events.saturating_add(1);
             match event {
                 Ok(event) => {
+                    self.is_known |= KNOWN.contains(&event.name());
                     if read(&event, reading) == Changed::Yes {
                         changed = Changed::Yes;
                     }
@@ -37,9 +53,16 @@ impl EventScan {
         changed
     }
 
-    /// An end without `message_stop` and without an error is the body's own affair.
-    pub(super) fn ending(&self) -> Option<Ending> {
-        self.too_large.then_some(Ending::Unreadable(Unreadable::EventTooLarge))
+    /// An end without `message_stop` and without an error is the body's own affair, unless it spoke of something else.
+    pub(super) fn ending(&self, end: WatchedEnd, reading: &Reading) -> Option<Ending> {
+        let is_foreign = !self.is_known && reading.events > 0 && end == WatchedEnd::Complete;
+        if self.too_large {
+            Some(Ending::Unreadable(Unreadable::EventTooLarge))
+        } else if is_foreign {
+            Some(Ending::Unreadable(Unreadable::Malformed))
+        } else {
+            None
+        }
     }
 }
 

@@ -63,7 +63,7 @@ impl Scan {
         let read = match self {
             Self::Coded(coding) => return Ending::Unreadable(Unreadable::Coding(coding.clone())),
             Self::Message(scan) => scan.ending(end),
-            Self::Events(scan) => scan.ending(),
+            Self::Events(scan) => scan.ending(end, reading),
             Self::Batch(scan) => scan.ending(end, reading, items),
             Self::Other | Self::Stopped => (end == WatchedEnd::Complete).then_some(Ending::Complete),
         };
