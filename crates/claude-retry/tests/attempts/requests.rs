@@ -64,7 +64,7 @@ fn headers(parts: &http::request::Parts) -> Names {
 
 #[tokio::test(start_paused = true)]
 async fn is_the_same_each_time() {
-    let client = Client::new([status(529), io(std::io::ErrorKind::ConnectionReset), status(500), ok()]);
+    let client = Client::new([status(529), io(ErrorKind::ConnectionReset), status(500), ok()]);
     let request = full();
     let address = request.body().as_bytes().unwrap().as_ptr() as usize;
     let (expected, _) = full().into_parts();
@@ -173,7 +173,7 @@ async fn has_a_body_that_marks_its_own_attempt() {
         fn call(&mut self, request: Request<Body>) -> Self::Future {
             request.extensions().get::<Attempt>().unwrap().claim();
             self.0.lock().unwrap().push(request);
-            Box::pin(async { Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into()) })
+            Box::pin(async { Err(std::io::Error::from(ErrorKind::ConnectionRefused).into()) })
         }
     }
     let keeping = Keeping::default();
@@ -246,7 +246,7 @@ async fn under_another_layer_that_repeats() {
 #[tokio::test(start_paused = true)]
 async fn an_error_that_was_given_up_below_is_not_repeated() {
     let once = plain().with_max_retries(1);
-    let wrap = |error: claude_wire::BoxError| std::io::Error::other(error);
+    let wrap = |error: BoxError| std::io::Error::other(error);
     let client = Client::new([io(ErrorKind::ConnectionRefused), io(ErrorKind::ConnectionRefused)]);
     let inner = tower::util::MapErr::new(once.layer(client.clone()), wrap);
     let error = once.layer(inner).oneshot(post()).await.unwrap_err();
@@ -267,7 +267,7 @@ async fn is_sent_once_if_its_body_is_a_stream() {
         assert_eq!((client.calls(), response.status().as_u16()), (1, code));
         assert_eq!(gave_up(&response).unwrap().reason, Reason::StreamedRequest);
     }
-    let client = Client::new([io(std::io::ErrorKind::ConnectionRefused), ok()]);
+    let client = Client::new([io(ErrorKind::ConnectionRefused), ok()]);
     let failure = send(&plain(), &client, streamed()).await.unwrap_err();
     assert_eq!(client.calls(), 1);
     assert_eq!(claude_retry::GaveUp::find(&*failure).unwrap().reason, Reason::StreamedRequest);
@@ -317,7 +317,7 @@ async fn is_told_of_afterwards() {
     let (request, call) = post_of_call();
     let client = Client::new([
         status(429).header("retry-after", "7").after(secs(1)),
-        io(std::io::ErrorKind::ConnectionReset).after(secs(2)),
+        io(ErrorKind::ConnectionReset).after(secs(2)),
         status(529).noting(Attempt::offer_alternative),
         status(404).after(secs(3)),
     ]);
