@@ -88,8 +88,6 @@ pub(crate) struct Call {
     pub(crate) timeout: f64,
     /// Whether the fault leaves more in the connection than the answer.
     pub(crate) spoils: bool,
-    /// Whether the answer is asked for in no coding. The SDKs accept gzip, which the gateway passes on unread.
-    pub(crate) plain: bool,
 }
 
 impl Call {
@@ -97,7 +95,7 @@ impl Call {
     pub(crate) fn once(fault: impl Into<String>, way: &str) -> Self {
         let fault = fault.into();
         let spoils = fault.contains("wrong-length=-");
-        Self { fault, way: way.to_owned(), max_retries: 0, timeout: 30.0, spoils, plain: false }
+        Self { fault, way: way.to_owned(), max_retries: 0, timeout: 30.0, spoils }
     }
 }
 

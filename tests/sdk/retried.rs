@@ -23,14 +23,12 @@ async fn typescript_notices_nothing_of_what_fails_before_its_content() {
 #[ignore = "needs the official SDKs, which `cargo xtask test` installs"]
 async fn python_sees_the_same_failures_after_content() {
     content_is_not_repeated(Sdk::Python).await;
-    coded_streams_are_not_repeated(Sdk::Python).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the official SDKs, which `cargo xtask test` installs"]
 async fn typescript_sees_the_same_failures_after_content() {
     content_is_not_repeated(Sdk::TypeScript).await;
-    coded_streams_are_not_repeated(Sdk::TypeScript).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,30 +56,15 @@ const BEFORE_CONTENT: [&str; 9] = [
     "error-event=overloaded_error after=0",
 ];
 
-/// Whether it is known without reading a stream, which may be coded.
-fn has_no_stream(fault: &str, way: &str) -> bool {
-    way == "whole"
-        || !["reset-after", "reset-mid", "error-event"].iter().any(|begin| fault.starts_with(begin))
-}
-
 /// The SDK does not repeat, so that all that is repeated is by the gateway.
 async fn nothing_is_noticed(sdk: Sdk) {
-    for plain in [true, false] {
-        let mut faults = Vec::new();
-        for fault in BEFORE_CONTENT {
-            let ways = WAYS.iter().filter(|way| plain || has_no_stream(fault, way));
-            faults.extend(ways.map(|way| (fault, *way)));
-        }
-        is_not_noticed(sdk, &faults, plain).await;
-    }
-}
-
-async fn is_not_noticed(sdk: Sdk, faults: &[(&str, &str)], plain: bool) {
+    let faults: Vec<_> =
+        BEFORE_CONTENT.iter().flat_map(|fault| WAYS.iter().map(move |way| (*fault, *way))).collect();
     let through = ThroughGateway::started(gateway::repeating).await;
-    for (fault, _) in faults {
+    for (fault, _) in &faults {
         through.simulator.fail_with([fault.parse().unwrap(), Fault::none()]);
     }
-    let calls: Vec<Call> = faults.iter().map(|(_, way)| Call { plain, ..Call::once("", way) }).collect();
+    let calls: Vec<Call> = faults.iter().map(|(_, way)| Call::once("", way)).collect();
     let seen = run(sdk, &through.base_url(), &calls);
 
     // What is answered depends on how many requests there were: each is made twice.
@@ -98,7 +81,7 @@ async fn is_not_noticed(sdk: Sdk, faults: &[(&str, &str)], plain: bool) {
     }
     let requests = through.simulator.requests();
     assert_eq!(requests.len(), 2 * calls.len(), "one more for each");
-    for (pair, (fault, way)) in requests.chunks(2).zip(faults) {
+    for (pair, (fault, way)) in requests.chunks(2).zip(&faults) {
         let [failed, repeated] = pair else { unreachable!() };
         assert_eq!(
             failed.fault.as_deref(),
@@ -111,14 +94,6 @@ async fn is_not_noticed(sdk: Sdk, faults: &[(&str, &str)], plain: bool) {
             "{fault} ({way})"
         );
     }
-}
-
-/// What is coded is not read, so that a stream in gzip is passed on whatever becomes of it.
-async fn coded_streams_are_not_repeated(sdk: Sdk) {
-    let faults = ["error-event=overloaded_error at-start", "error-event=overloaded_error after=0"];
-    let calls: Vec<Call> =
-        faults.iter().flat_map(|fault| ["stream", "helper"].map(|way| Call::once(*fault, way))).collect();
-    is_the_same(sdk, &calls).await;
 }
 
 /// In a stream, after content that the caller has seen.
@@ -135,7 +110,7 @@ async fn content_is_not_repeated(sdk: Sdk) {
     let mut calls = Vec::new();
     for fault in AFTER_CONTENT {
         for way in ["stream", "helper"] {
-            calls.extend([true, false].map(|plain| Call { plain, ..Call::once(fault, way) }));
+            calls.push(Call::once(fault, way));
         }
     }
     is_the_same(sdk, &calls).await;
@@ -171,7 +146,7 @@ async fn retries_do_not_multiply(sdk: Sdk) {
     let mut attempts = 0;
     for (fault, of_gateway) in FOR_GOOD {
         for way in WAYS {
-            calls.push(Call { max_retries: 2, plain: true, ..Call::once(fault, way) });
+            calls.push(Call { max_retries: 2, ..Call::once(fault, way) });
             attempts += of_gateway;
         }
     }

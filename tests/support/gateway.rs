@@ -44,7 +44,7 @@ pub(crate) fn passing(upstream: &str) -> Command {
 /// The same, and what fails is read as far as it is to be judged, but never repeated, nor marked.
 pub(crate) fn reading_ahead(upstream: &str) -> Command {
     let mut command = before(upstream);
-    command.env("CLAUDE_TOWER__RETRY__MAX_RETRIES", "0").env("CLAUDE_TOWER__RETRY__FINAL_WORD", "false");
+    command.env("CLAUDE_TOWER__RETRY__QUOTA_BURST", "0").env("CLAUDE_TOWER__RETRY__FINAL_WORD", "false");
     command
 }
 

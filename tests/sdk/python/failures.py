@@ -2,10 +2,9 @@
 
     failures.py <base_url> <calls> <api_key>
 
-The calls are JSON: `[{"fault", "way", "max_retries", "timeout", "spoils", "plain"}]`. The fault is what the simulator
-is asked to do, or empty if that is not decided here; the way is `whole`, `stream`, or `helper` for the one that
-accumulates. What is plain asks for an answer in no coding. The output is a list of the calls, each with `"attempts"`,
-`"events"`, and `"returned"` or `"raised"`.
+The calls are JSON: `[{"fault", "way", "max_retries", "timeout", "spoils"}]`. The fault is what the simulator is
+asked to do, or empty if that is not decided here; the way is `whole`, `stream`, or `helper` for the one that
+accumulates. The output is a list of the calls, each with `"attempts"`, `"events"`, and `"returned"` or `"raised"`.
 """
 
 import json
@@ -36,8 +35,7 @@ class Calls:
         self.attempts = 0
         client = self.client.with_options(max_retries=call["max_retries"], timeout=call["timeout"])
         params: Any = {"model": "claude-sonnet-5-5", "max_tokens": 64, "messages": QUESTION}
-        headers = {"x-sim-fault": call["fault"]} if call["fault"] else {}
-        params["extra_headers"] = headers | ({"accept-encoding": "identity"} if call["plain"] else {})
+        params["extra_headers"] = {"x-sim-fault": call["fault"]} if call["fault"] else {}
         events: list[Any] = []
         try:
             outcome = {"returned": ways[call["way"]](client, params, events)}

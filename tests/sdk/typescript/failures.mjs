@@ -2,11 +2,10 @@
 //
 //     node failures.mjs <base_url> <calls> <api_key>
 //
-// The calls are JSON: `[{"fault", "way", "max_retries", "timeout", "spoils", "plain"}]`. The fault is what the simulator
-// is asked to do, or empty if that is not decided here; the way is `whole`, `stream`, or `helper` for the one that
-// accumulates. What spoils its connection has one of its own: it may still look good to the next call for a moment. What
-// is plain asks for an answer in no coding. The output is a list of the calls, each with `"attempts"`, `"events"`, and
-// `"returned"` or `"raised"`.
+// The calls are JSON: `[{"fault", "way", "max_retries", "timeout", "spoils"}]`. The fault is what the simulator is
+// asked to do, or empty if that is not decided here; the way is `whole`, `stream`, or `helper` for the one that
+// accumulates. What spoils its connection has one of its own: it may still look good to the next call for a moment. The
+// output is a list of the calls, each with `"attempts"`, `"events"`, and `"returned"` or `"raised"`.
 
 import { Anthropic, raised } from './common.mjs';
 
@@ -36,7 +35,6 @@ async function run(call) {
     headers: {
       ...(call.fault ? { 'x-sim-fault': call.fault } : {}),
       ...(call.spoils ? { connection: 'close' } : {}),
-      ...(call.plain ? { 'accept-encoding': 'identity' } : {}),
     },
     maxRetries: call.max_retries,
     timeout: call.timeout * 1000,

@@ -270,7 +270,7 @@ async fn is_sent_once_if_its_body_is_a_stream() {
     let client = Client::new([io(ErrorKind::ConnectionRefused), ok()]);
     let failure = send(&plain(), &client, streamed()).await.unwrap_err();
     assert_eq!(client.calls(), 1);
-    assert_eq!(claude_retry::GaveUp::find(&*failure).unwrap().reason, Reason::StreamedRequest);
+    assert_eq!(GaveUp::find(&*failure).unwrap().reason, Reason::StreamedRequest);
     for deed in [status(404), ok()] {
         let response = send(&plain(), &Client::new([deed]), streamed()).await.unwrap();
         assert_eq!(gave_up(&response), None);
