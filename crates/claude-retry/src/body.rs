@@ -16,10 +16,9 @@ use crate::reading::Held;
 use crate::session::{Cutter, timed_out};
 
 pin_project! {
-    /// The body of [`Retry`](crate::Retry): the same bytes and trailers, and the same error, boxed; in the same frames, but for
-    /// empty ones, and for small ones of an error or of a collected answer, which are joined when they are read ahead. Of what was read
-    /// ahead, empty frames are left out, and small ones of JSON and of errors are joined. One that is cut by the call's
-    /// deadline ends in a [`RetryError`].
+    /// The body of [`Retry`](crate::Retry): the same bytes and trailers, and the same error, boxed; in the same frames, but
+    /// for empty ones, and for small ones of an error or of a collected answer, which are joined when they are read ahead.
+    /// One that is cut by the call's deadline ends in a [`RetryError`].
     pub struct ResponseBody<B>
     where
         B: HttpBody<Data = Bytes>,
