@@ -155,8 +155,13 @@ async fn it_covers_a_json_answer_to_its_last_byte() {
 
         let begun = Instant::now();
         let upstream = Upstream::of([answer(200, JSON, Script::new(steps(millis(10_001))))]);
-        let response = send(&limited(), &upstream, request()).await.unwrap();
+        let request = request();
+        let call = call_of(&request);
+        let response = send(&limited(), &upstream, request).await.unwrap();
+        assert_eq!(history(&call), [("ok", false, None)]);
         is_cut(response, left, begun).await;
+        // It was paid for, and nothing came of it.
+        assert_eq!(history(&call), [("TIMEOUT", true, None)]);
     }
 }
 

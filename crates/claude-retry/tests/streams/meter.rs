@@ -237,6 +237,31 @@ async fn one_below_is_waited_for_before_what_ends_the_stream() {
     assert_eq!(read_all(response).await.text(), [START, PING, BLOCK, STOP].concat());
 }
 
+/// What a failed attempt has cost is in the books before it is repeated.
+#[tokio::test(start_paused = true)]
+async fn one_below_is_waited_for_before_a_stream_that_failed_is_repeated() {
+    let (books, done) = Books::that_take_long();
+    let upstream = Upstream::of([stream([data(START), data(ERROR)]), good()]);
+    let subscriber = books.clone();
+    let metered = upstream.clone().map_response(move |response| {
+        let (response, meter) = Meter::attach(response);
+        meter.subscribe(subscriber);
+        response
+    });
+    let retry = layer();
+    let mut call = task::spawn(retry.layer(metered).oneshot(post(MESSAGES)));
+    for _ in 0..3 {
+        assert_pending!(call.poll());
+        assert!(upstream.is_alive(0), "it is not settled yet");
+    }
+    assert_eq!(books.heard().len(), 1);
+    done.send(()).unwrap();
+    assert!(call.is_woken());
+    assert_pending!(call.poll());
+    assert!(!upstream.is_alive(0));
+    assert_eq!(read_all(call.await.unwrap()).await.text(), good_text());
+}
+
 /// The books of an attempt that failed are closed before the next one begins, and none waits for those that were dropped.
 #[tokio::test(start_paused = true)]
 async fn each_failed_attempt_has_its_end() {
