@@ -17,7 +17,7 @@ use bytes::Bytes;
 use claude_wire::body::{Body, BoxError, BufferError, IntoBodyLayer};
 use claude_wire::call::{
     Attempt, Books, BooksHandle, Call, CallId, Caller, Clock, Deadline, Entry, EntryKind, MAX_HISTORY,
-    Outcome, Priority, Refusal, RefusalKind, dispatch,
+    Outcome, Priority, Refusal, RefusalKind, dispatch, find_in_chain,
 };
 use claude_wire::usage::Usage;
 use http::{Request, Response, StatusCode};
@@ -736,6 +736,65 @@ fn what_is_no_refusal() {
     assert_eq!(Refusal::find(&*error), None);
     assert_eq!(Refusal::find(&Because(Because(error).into())), None);
     assert!(Refusal::new(RefusalKind::Policy, "POLICY", "no").source().is_none());
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// Chains
+
+#[test]
+fn an_error_is_found_wherever_it_stands_in_a_chain() {
+    let found = |error: BoxError| find_in_chain::<BufferError>(&*error).map(ToString::to_string);
+    let it = || BufferError::Read("cut".into());
+    let name = Some(it().to_string());
+    let holders: [fn(BufferError) -> BoxError; 8] = [
+        |it| Box::new(it),
+        |it| Because(it.into()).into(),
+        |it| std::io::Error::other(it).into(),
+        |it| std::io::Error::other(std::io::Error::other(Because(it.into()))).into(),
+        |it| Because(std::io::Error::other(it).into()).into(),
+        // As errors of their own.
+        |it| Box::new(Box::new(it)),
+        |it| Box::new(Arc::new(it)),
+        |it| std::io::Error::other(Because(Box::new(Arc::new(it)))).into(),
+    ];
+    for (number, hold) in holders.into_iter().enumerate() {
+        assert_eq!(found(hold(it())), name, "{number}");
+        // Whoever stands above it, and what it is itself the cause of.
+        assert_eq!(found(BufferError::Read(hold(it())).into()), name, "{number}");
+        assert_eq!(found(Because(Because(hold(it())).into()).into()), name, "{number}");
+    }
+    for without in [Because("refused".into()).into(), std::io::Error::from_raw_os_error(1).into()] {
+        assert_eq!(found(without), None);
+    }
+    // The outermost one.
+    let two = Because(BufferError::Read(BufferError::Read("cut".into()).into()).into());
+    assert!(find_in_chain::<BufferError>(&two).unwrap().source().unwrap().is::<BufferError>());
+}
+
+/// The cause of itself.
+#[derive(Debug)]
+struct Circle;
+
+impl fmt::Display for Circle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("circle")
+    }
+}
+
+impl Error for Circle {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self)
+    }
+}
+
+#[test]
+fn a_chain_that_goes_in_a_circle_has_an_end() {
+    assert!(find_in_chain::<Refusal>(&Circle).is_none());
+    assert!(Refusal::find(&Because(Circle.into())).is_none());
+    assert!(find_in_chain::<Circle>(&Because(Circle.into())).is_some());
+    // No chain that anybody makes is as long as that.
+    let long = (0..30).fold(BoxError::from(Circle), |error, _| Because(error).into());
+    assert!(find_in_chain::<Circle>(&*long).is_some());
 }
 
 // ---------------------------------------------------------------------------------------------------------

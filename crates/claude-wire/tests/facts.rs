@@ -527,6 +527,7 @@ fn check(members: &[(Key, Json)], text: &str, places: &[Place]) -> Result<(), Te
     prop_assert_eq!(facts.cache_control_marks(), marks(&body));
     prop_assert_eq!(facts.is_stateful(), is_stateful(&body));
     prop_assert_eq!(facts.has_server_tools(), has_server_tools(&body));
+    prop_assert_eq!(facts.has_mcp_servers(), says_something(&body["mcp_servers"]));
     prop_assert_eq!(facts.prompt_bytes(), prompt_bytes(&body, places));
     prop_assert_eq!(facts.endpoint(), Endpoint::Messages);
     Ok(())
@@ -1167,6 +1168,32 @@ fn facts_travel() {
     check::<Fingerprint>();
     check::<Shape>();
     check::<Endpoint>();
+}
+
+/// A tool of the API's own is none: what a server does that the request names, nobody knows.
+#[test]
+fn mcp_servers_are_server_tools_and_not_all_of_them() {
+    let server = r#"[{"type":"url","name":"calendar","url":"https://mcp.example"}]"#;
+    let search = r#""tools":[{"type":"web_search_20250305","name":"web_search"}]"#;
+    for (members, mcp_servers, server_tools) in [
+        (format!(r#""mcp_servers":{server}"#), true, true),
+        (format!(r#"{search},"mcp_servers":{server}"#), true, true),
+        (search.to_owned(), false, true),
+        (format!(r#"{search},"mcp_servers":[]"#), false, true),
+        (r#""mcp_servers":[]"#.to_owned(), false, false),
+        (r#""mcp_servers":null"#.to_owned(), false, false),
+        (r#""tools":[{"name":"mcp_servers"}]"#.to_owned(), false, false),
+        (format!(r#""metadata":{{"mcp_servers":{server}}}"#), false, false),
+    ] {
+        let facts = read(format!(r#"{{"model":"claude-opus-5-5",{members},"messages":[]}}"#));
+        assert_eq!(
+            (facts.has_mcp_servers(), facts.has_server_tools()),
+            (mcp_servers, server_tools),
+            "{members}"
+        );
+        assert!(!facts.is_stateful(), "{members}");
+        assert!(format!("{facts:?}").contains(&format!("mcp_servers: {mcp_servers}")), "{facts:?}");
+    }
 }
 
 #[test]

@@ -350,6 +350,49 @@ async fn the_ways_a_body_ends() {
     }
 }
 
+/// In whose terms nobody here knows, nobody can say that its end is missing.
+#[tokio::test]
+async fn a_stream_in_other_terms_is_not_cut_but_unreadable() {
+    let malformed = Ending::Unreadable(Unreadable::Malformed);
+    let (completion, ping) = ("event: completion\ndata: {}\n\n", "event: ping\ndata: {}\n\n");
+    for (text, expected) in [
+        ("data: {\"choices\":[]}\n\ndata: [DONE]\n\n".to_owned(), &malformed),
+        (completion.repeat(2), &malformed),
+        ("event: pings\ndata: {}\n\n".to_owned(), &malformed),
+        // What comes behind the last event is none.
+        (format!("{completion}event: message_start\ndata: {{"), &malformed),
+        // One of the API's is enough, wherever it stands.
+        (format!("{completion}{ping}"), &Ending::Cut),
+        (format!("{ping}{completion}"), &Ending::Cut),
+        (STREAM.split_inclusive("\n\n").take(3).collect(), &Ending::Cut),
+        // Nothing has been said in any terms.
+        (": nothing\n\n".to_owned(), &Ending::Cut),
+        (completion[..completion.len() - 1].to_owned(), &Ending::Cut),
+    ] {
+        for at in 0..=text.len() {
+            let (left, right) = text.as_bytes().split_at(at);
+            let (bytes, reading) = read(EVENTS, Frames::new([left, right], End::None)).await;
+            assert_eq!((bytes, reading.ending.as_ref()), (text.clone().into_bytes(), Some(expected)), "{at}");
+            assert!(!reading.has_content && reading.error.is_none());
+            // What breaks off is cut, in whatever terms.
+            let (_, reading) = read(EVENTS, Frames::new([left, right], End::Error)).await;
+            assert_eq!(reading.ending, Some(Ending::Cut), "{at} {text}");
+        }
+    }
+    // Each of the eight.
+    let each = ["message_start", "message_delta", "message_stop", "ping", "error"].into_iter();
+    for name in each.chain(["content_block_start", "content_block_delta", "content_block_stop"]) {
+        let text = format!("event: {name}\ndata: {{}}\n\n");
+        let (_, reading) = read(EVENTS, Frames::new([text.as_bytes()], End::None)).await;
+        assert_ne!(reading.ending, Some(malformed.clone()), "{name}");
+    }
+    // Who leaves such a stream has left it.
+    let (mut body, meter) = metered(EVENTS, Frames::new([completion.as_bytes()], End::Never));
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    assert_eq!(meter.reading().ending, Some(Ending::Dropped));
+}
+
 #[tokio::test]
 async fn a_caller_that_leaves_after_the_last_event_has_all_of_it() {
     let (mut body, meter) = metered(EVENTS, Frames::new([STREAM.as_bytes()], End::Never));
