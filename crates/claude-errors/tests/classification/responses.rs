@@ -299,6 +299,35 @@ fn a_429_that_does_not_say_when() {
     }
 }
 
+/// What a coding hides may be the API's, and a spend limit.
+#[test]
+fn a_429_in_a_coding() {
+    let gzip = ("content-encoding", "gzip");
+    for (with, body, expected) in [
+        (&[gzip][..], "", RATE_ONCE),
+        (&[("content-encoding", "identity, br")], "", RATE_ONCE),
+        (&[gzip, ("retry-after", "12")], "", RATE),
+        (&[gzip, ("retry-after-ms", "12")], "", RATE),
+        (&[gzip, ("retry-after", "garbage")], "", RATE),
+        (&[gzip, ("x-should-retry", "true")], "", RATE),
+        (&[gzip, ("x-should-retry", "false")], "", Row { retry: No, ..RATE }),
+        // It hides nothing.
+        (&[("content-encoding", "identity")], "", RATE),
+        (&[("content-encoding", "")], "", RATE),
+        // Somebody has read it all the same.
+        (&[gzip], &typed("type_of_others"), RATE),
+        (&[gzip], &typed("rate_limit_error"), RATE_ONCE),
+        (&[gzip], &coded("rate_limit_error", "enforced_spend_limit_reached"), SPEND),
+    ] {
+        is(429, &headers(with), body, expected);
+    }
+    // Of no other status it says anything.
+    for status in [408, 409, 500, 503, 529] {
+        let bare = Row::from(&judge(status, &HeaderMap::new(), "").unwrap());
+        is(status, &headers(&[gzip]), "", bare);
+    }
+}
+
 /// The server's own word overrides what it would be otherwise, and nothing else does.
 #[test]
 fn x_should_retry() {

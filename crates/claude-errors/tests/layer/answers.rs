@@ -60,6 +60,9 @@ fn good_answers_stay_as_they_are() {
             (MESSAGES, JSON, vec![data(OVERLOADED)]),
             (MESSAGES, "text/plain", vec![data("hello")]),
             (MESSAGES, JSON, vec![]),
+            // A stream in other terms, whose end nobody here would know.
+            (MESSAGES, EVENTS, vec![data("data: {\"choices\":[]}\n\n"), data("data: [DONE]\n\n")]),
+            (MESSAGES, EVENTS, vec![data("event: comple"), data("tion\ndata: {}\n\n")]),
             // How others end is not known.
             ("/v1/complete", EVENTS, vec![data("event: completion\n")]),
             ("/v1/models", JSON, vec![data("{\"data\":")]),

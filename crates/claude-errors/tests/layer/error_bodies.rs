@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use claude_errors::typed::ResponseBody;
 use claude_errors::{
-    Classification, DEFAULT_BODY_CAP, DEFAULT_BODY_TIMEOUT, Error, ErrorKind, ErrorLayer, Typed,
+    Classification, DEFAULT_BODY_CAP, DEFAULT_BODY_TIMEOUT, Error, ErrorKind, ErrorLayer, Retry, Typed,
 };
 use claude_wire::{Body, BoxError};
 use http::{Request, Response};
@@ -248,6 +248,8 @@ async fn coded() {
     response.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
     let error = error_of(response).await;
     assert_eq!((error.kind(), error.api_message()), (ErrorKind::RateLimited, None));
+    // Who cannot read that it is a spend limit does not take it for a rate limit either.
+    assert_eq!(error.classification().retry, Retry::Once);
     let back = error.to_response();
     assert_eq!(
         (back.body(), &back.headers()["content-encoding"]),
