@@ -313,6 +313,98 @@ async fn trailers_and_lengths_pass() {
     assert_eq!(response.body().size_hint().exact(), Some(2));
 }
 
+/// Which layers have to read answers. Written out, because it is a decision and not whatever the code says.
+const READERS: [Slot; 6] =
+    [Slot::Redact, Slot::Cache, Slot::Retry, Slot::ModelFallback, Slot::Cost, Slot::RateLimit];
+
+/// The request as the client sees it below layers at these places.
+async fn at_the_client(slots: &[Slot], request: Request<Body>) -> Request<Body> {
+    let seen = Arc::new(Mutex::new(None));
+    let client = {
+        let seen = Arc::clone(&seen);
+        service_fn(move |request: Request<Body>| {
+            *seen.lock().unwrap() = Some(request);
+            async { Ok::<_, Infallible>(Response::new(Body::empty())) }
+        })
+    };
+    let layer = || Recording { name: "layer".into(), log: Log::default() };
+    let builder = slots.iter().fold(StackBuilder::new(), |builder, slot| builder.layer(*slot, layer()));
+    builder.build(client).oneshot(request).await.unwrap();
+    seen.lock().unwrap().take().unwrap()
+}
+
+fn asking_for(path: &str, codings: &[&str]) -> Request<Body> {
+    let mut request = Request::post(path).body(Body::from("{}")).unwrap();
+    let headers = request.headers_mut();
+    headers.insert("anthropic-version", "2023-06-01".parse().unwrap());
+    for value in ["one", "two"] {
+        headers.append("anthropic-beta", value.parse().unwrap());
+    }
+    for coding in codings {
+        headers.append("accept-encoding", coding.parse().unwrap());
+    }
+    request
+}
+
+/// What is coded cannot be read, and whoever asks for it hides it from the layers.
+#[tokio::test]
+async fn a_stack_that_reads_answers_asks_for_them_in_no_coding() {
+    let codings: [&[&str]; 5] =
+        [&[], &["gzip, br"], &["gzip", "zstd;q=0.5"], &["identity"], &["*, identity;q=0"]];
+    for asked in codings {
+        for &slot in Slot::ORDER {
+            for path in ["/v1/messages", "/v1/messages?beta=true", "/v1/messages/batches", "/v1/models", "/"]
+            {
+                // Whatever else there is, above and below.
+                for slots in [vec![slot], vec![Slot::Telemetry, slot, Slot::PhaseTimeouts]] {
+                    let shown = format!("{slot:?} {path} {asked:?}");
+                    let seen = at_the_client(&slots, asking_for(path, asked)).await;
+                    let reads = READERS.contains(&slot);
+                    let expected = asking_for(path, if reads { &["identity"] } else { asked });
+                    assert_eq!(seen.headers(), expected.headers(), "{shown}");
+                    assert_eq!((seen.method(), seen.uri()), (expected.method(), expected.uri()), "{shown}");
+                    assert_eq!(seen.body().as_bytes().unwrap(), "{}", "{shown}");
+                }
+            }
+        }
+        let bare = at_the_client(&[], asking_for("/v1/messages", asked)).await;
+        assert_eq!(bare.headers(), asking_for("/v1/messages", asked).headers());
+    }
+}
+
+/// They are data, which nobody reads and which may be large.
+#[tokio::test]
+async fn files_and_skills_come_in_whatever_coding_was_asked_for() {
+    for path in ["/v1/files", "/v1/files/file_1/content", "/v1/skills", "/v1/skills/skill_1/versions"] {
+        for asked in [&[][..], &["gzip", "zstd;q=0.5"]] {
+            let seen = at_the_client(&READERS, asking_for(path, asked)).await;
+            assert_eq!(seen.headers(), asking_for(path, asked).headers(), "{path}");
+        }
+    }
+}
+
+/// Also over a layer below that asks for one.
+#[tokio::test]
+async fn the_stack_has_the_last_word_on_the_coding() {
+    let seen = Arc::new(Mutex::new(None));
+    let client = {
+        let seen = Arc::clone(&seen);
+        service_fn(move |request: Request<Body>| {
+            *seen.lock().unwrap() = Some(request.headers().clone());
+            async { Ok::<_, Infallible>(Response::new(Body::empty())) }
+        })
+    };
+    let asks = MapRequestLayer::new(|mut request: Request<Body>| {
+        request.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
+        request
+    });
+    let stack = StackBuilder::new()
+        .layer(Slot::PhaseTimeouts, asks)
+        .layer(Slot::Retry, MapResponseLayer::new(|response: Response<Body>| response));
+    stack.build(client).oneshot(asking_for("/v1/messages", &[])).await.unwrap();
+    assert_eq!(seen.lock().unwrap().take().unwrap()["accept-encoding"], "identity");
+}
+
 #[test]
 fn a_builder_tells_its_slots() {
     let builder = StackBuilder::new()
