@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use claude_retry::{MaybeExecuted, Quota, metrics as names};
 use http::HeaderValue;
+use http_body_util::BodyExt;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
@@ -13,7 +14,7 @@ use metrics::{
 use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt};
 
-use crate::support::{Client, Ready, io, millis, never, ok, plain, post, secs, send, status};
+use crate::support::{Client, Ready, Step, io, millis, never, ok, plain, post, secs, send, status};
 
 /// Everything that was written, by name and labels.
 #[derive(Clone, Default)]
@@ -234,6 +235,86 @@ async fn of_calls_that_are_given_up() {
     drop(send(&few(), &Client::new([status(529)]), request).await.unwrap());
     let key = "claude_retry_gave_up_total reason=streamed_request code=OVERLOADED";
     assert_eq!(heard.take()[key], [1.0]);
+}
+
+/// A retry counts when it is made, with the wait before it.
+#[tokio::test(start_paused = true)]
+async fn of_retries_that_are_made_and_of_those_that_are_not() {
+    let heard = Book::default();
+    let _guard = metrics::set_default_local_recorder(&heard);
+    let layer = plain().with_quota(Quota::new(0.0, 10).unwrap());
+    let client = Client::new([status(500), never()]).ready_as([Ready::Now, Ready::After(secs(3))]);
+    let mut call = task::spawn(layer.layer(client.clone()).oneshot(post()));
+    for time in [0, 499, 1, 2_999] {
+        tokio::time::advance(millis(time)).await;
+        assert_pending!(call.poll());
+        assert_eq!(heard.take(), book(&[]), "not yet");
+    }
+    tokio::time::advance(millis(1)).await;
+    assert_pending!(call.poll());
+    let made: [(_, &[f64]); 3] = [
+        ("claude_retry_retries_total code=SERVER_ERROR maybe_executed=true", &[1.0]),
+        ("claude_retry_wait_seconds", &[0.5]),
+        ("claude_retry_quota_tries", &[8.0]),
+    ];
+    assert_eq!((heard.take(), client.calls()), (book(&made), 2));
+    drop(call);
+    heard.take();
+
+    let client = || Client::new([status(500), ok()]);
+    for (layer, ready, gave_up_as) in [
+        (plain().with_only_if_ready(true), Ready::Never, Some("not_ready")),
+        (plain().with_only_if_ready(true), Ready::After(millis(1)), Some("not_ready")),
+        (plain().with_timeout(secs(1)), Ready::Never, Some("deadline")),
+        (plain().with_timeout(secs(1)), Ready::After(secs(1)), Some("deadline")),
+        (plain(), Ready::Broken, None),
+    ] {
+        let layer = layer.with_quota(Quota::new(0.0, 10).unwrap());
+        drop(send(&layer, &client().ready_as([Ready::Now, ready]), post()).await.unwrap_err());
+        let expected = match gave_up_as {
+            Some(reason) => book(&[
+                ("claude_retry_calls_total outcome=gave_up", &[1.0]),
+                ("claude_retry_attempts", &[1.0]),
+                (&format!("claude_retry_gave_up_total reason={reason} code=SERVER_ERROR"), &[1.0]),
+                ("claude_retry_quota_tries", &[10.0]),
+            ]),
+            None => book(&[
+                ("claude_retry_calls_total outcome=failed", &[1.0]),
+                ("claude_retry_attempts", &[1.0]),
+            ]),
+        };
+        assert_eq!(heard.take(), expected, "{gave_up_as:?} {ready:?}");
+    }
+}
+
+/// The call was a success until then, and is counted as one. What cuts its body is counted too.
+#[tokio::test(start_paused = true)]
+async fn of_a_body_that_the_deadline_cuts() {
+    let heard = Book::default();
+    let _guard = metrics::set_default_local_recorder(&heard);
+    let slow = |kind, steps: [Step; 2]| status(200).header("content-type", kind).streaming(steps);
+    let start = "event: message_start\ndata: {}\n\n";
+    for deed in [
+        slow("application/json", [Step::Data("{".into()), Step::Never]),
+        slow("text/event-stream", [Step::Data(start.into()), Step::Never]),
+    ] {
+        let layer = plain().with_quota(Quota::new(0.0, 10).unwrap()).with_timeout(secs(9));
+        let response = send(&layer, &Client::new([deed]), post()).await.unwrap();
+        let ok = [("claude_retry_calls_total outcome=ok", &[1.0][..]), ("claude_retry_attempts", &[1.0])];
+        assert_eq!(heard.take(), book(&ok));
+        let mut body = response.into_body();
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(heard.take(), book(&[]));
+        body.frame().await.unwrap().unwrap_err();
+        let cut = [
+            ("claude_retry_gave_up_total reason=deadline code=TIMEOUT", &[1.0][..]),
+            ("claude_retry_quota_tries", &[10.0]),
+        ];
+        assert_eq!(heard.take(), book(&cut));
+        assert!(body.frame().await.is_none());
+        drop(body);
+        assert_eq!(heard.take(), book(&[]), "once");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,11 +7,13 @@ use std::time::Duration;
 use claude_errors::{Error, ErrorKind};
 use claude_retry::{GaveUp, Reason, RetryError};
 use claude_wire::BoxError;
-use claude_wire::call::{Deadline, Refusal, RefusalKind};
+use claude_wire::call::{Attempt, Deadline, Refusal, RefusalKind, dispatch};
 use tokio::time::Instant;
+use tower::{Layer, ServiceExt};
 
 use crate::support::{
-    Client, Ready, Step, due, gave_up, io, millis, never, ok, plain, post, post_due, secs, send, status, text,
+    Client, Ready, Step, due, gave_up, io, millis, never, ok, plain, post, post_due, post_of_call, secs,
+    send, status, text,
 };
 
 /// Why it was given up, after how many attempts.
@@ -102,6 +104,31 @@ async fn past_before_anything_was_called() {
         assert_eq!(judged.kind(), ErrorKind::Refused(RefusalKind::DeadlineExceeded));
         assert!(!judged.maybe_executed());
     }
+}
+
+/// Whoever stands above has sent nothing either: it may go elsewhere, or be paid back.
+#[tokio::test(start_paused = true)]
+async fn past_before_anything_was_called_marks_nobody_above() {
+    for is_late in [true, false] {
+        let client = Client::new([ok()]);
+        let mut service = plain().layer(client.clone());
+        let mut request = if is_late { post_due(Duration::ZERO) } else { post() };
+        let above = Attempt::of(&mut request, || Instant::now().into_std());
+        let future = dispatch(service.ready().await.unwrap(), request);
+        // In time, it is sent with the attempt below.
+        assert_eq!(above.is_sent(), !is_late);
+        assert_eq!(future.await.is_err(), is_late);
+        assert_eq!((above.is_sent(), client.calls()), (!is_late, usize::from(!is_late)));
+    }
+    // So a layer of this kind above says that nothing was executed.
+    let (request, call) = post_of_call();
+    let inner = plain().with_timeout(Duration::ZERO).layer(Client::new([ok()]));
+    let error = plain().layer(inner).oneshot(request).await.unwrap_err();
+    let judged = Error::from_service(error, None);
+    assert_eq!(judged.kind(), ErrorKind::Refused(RefusalKind::DeadlineExceeded));
+    let attempts = call.attempts();
+    assert_eq!(attempts.len(), 1, "what was not made is none");
+    assert!(!attempts[0].is_sent() && !attempts[0].outcome().unwrap().maybe_executed);
 }
 
 /// The attempt was sent, and nothing came: it may have been executed.

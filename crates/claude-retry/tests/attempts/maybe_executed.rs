@@ -41,6 +41,9 @@ fn surely_not() -> Vec<Deed> {
     all
 }
 
+const MCP: &str = r#""mcp_servers":[{"type":"url","name":"calendar","url":"https://mcp.example"}]"#;
+const SEARCH: &str = r#""tools":[{"type":"web_search_20250305","name":"web_search"}]"#;
+
 /// One row for each thing that can be asked of the API: whether the worst of doing it twice is a second answer.
 fn rows() -> Vec<(Method, &'static str, String, bool)> {
     let message = |more: &str| PROMPT.replacen('{', &format!("{{{more},"), 1);
@@ -54,6 +57,12 @@ fn rows() -> Vec<(Method, &'static str, String, bool)> {
         // What goes on from a state of the API's has moved it on.
         (post.clone(), "/v1/messages", message(r#""thread":{"id":"thread_1"}"#), false),
         (post.clone(), "/v1/messages", message(r#""container":"container_1""#), false),
+        // A server that the request names may have done anything; a search has found something, and finds it again.
+        (post.clone(), "/v1/messages", message(MCP), false),
+        (post.clone(), "/base/v1/messages/?beta=true", message(&format!("{SEARCH},{MCP}")), false),
+        (post.clone(), "/v1/messages", message(SEARCH), true),
+        (post.clone(), "/v1/messages", message(r#""mcp_servers":[]"#), true),
+        (post.clone(), "/v1/messages/count_tokens", message(MCP), true),
         (post.clone(), "/v1/messages/count_tokens", PROMPT.to_owned(), true),
         (post.clone(), "/v1/complete", PROMPT.to_owned(), true),
         // What is created twice is there twice, and a batch is paid twice.

@@ -1,6 +1,7 @@
 //! The readiness of the inner service: asked anew for each attempt, of the very instance that is called.
 
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use claude_errors::{Error, ErrorKind};
 use claude_retry::{GaveUp, Quota, Reason, ResponseBody, RetryLayer};
@@ -8,10 +9,13 @@ use claude_wire::{Body, BoxError};
 use http::{Request, Response};
 use tokio::time::Instant;
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceExt};
 use tower_test::mock;
 
-use crate::support::{Client, Ready, Script, Strange, io, millis, ok, plain, post, secs, send, status};
+use crate::support::{
+    Client, Ready, Script, Strange, io, millis, ok, plain, post, post_due, secs, send, status,
+};
 
 type Mock = mock::Mock<Request<Body>, Response<Script>>;
 type Handle = mock::Handle<Request<Body>, Response<Script>>;
@@ -120,6 +124,29 @@ async fn or_never() {
     // The first attempt waits as ever, and a service that is ready is used.
     let client = Client::new([status(500), ok()]).ready_as([Ready::After(secs(9)), Ready::Now]);
     assert_eq!(send(&layer, &client, post()).await.unwrap().status(), 200);
+}
+
+/// A call that comes too late calls nothing, and what was made ready for it is anybody's.
+#[tokio::test(start_paused = true)]
+async fn that_is_not_used_is_given_back() {
+    let client = Client::new([ok()]);
+    let limited = GlobalConcurrencyLimitLayer::new(1).layer(client.clone());
+    for layer in [plain(), plain().with_timeout(Duration::ZERO)] {
+        let mut kept = layer.layer(limited.clone());
+        let mut other = plain().layer(limited.clone());
+        let late = kept.ready().await.unwrap().call(post_due(Duration::ZERO));
+        // Before anybody has asked what became of it, and while the service and the call are kept.
+        let served = async { other.ready().await.unwrap().call(post()).await.unwrap() };
+        let response = tokio::time::timeout(secs(9), served).await.expect("there is a permit");
+        assert_eq!(response.status(), 200);
+        let error = late.await.unwrap_err();
+        assert_eq!(GaveUp::find(&*error).unwrap().reason, Reason::Deadline);
+        // And it is as good as before.
+        drop(response);
+        let again = tokio::time::timeout(secs(9), kept.ready()).await.expect("there is a permit");
+        again.unwrap();
+    }
+    assert_eq!(client.calls(), 2);
 }
 
 /// Threads that call clones of one service: none is called that was not asked, each call is repeated as it should be, and

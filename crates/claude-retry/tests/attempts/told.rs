@@ -9,6 +9,7 @@ use claude_errors::Error;
 use claude_retry::{GaveUp, Quota, RetryLayer};
 use claude_wire::Body;
 use http::Request;
+use http_body_util::BodyExt;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tower::{Layer, Service, ServiceExt};
 use tracing::field::{Field, Visit};
@@ -135,6 +136,33 @@ async fn no_event_of_anything_else() {
     let late =
         [("attempts", "0"), ("code", "DEADLINE_EXCEEDED"), ("message", "gave up"), ("reason", "deadline")];
     assert_eq!(heard.take(), [event(&late)]);
+}
+
+/// The call has ended well; that its body is cut is told all the same, once.
+#[tokio::test(start_paused = true)]
+async fn one_event_for_a_body_that_the_deadline_cuts() {
+    keep_listening();
+    let heard = Listener::default();
+    let _guard = tracing::subscriber::set_default(heard.clone());
+    let layer = plain().with_timeout(secs(9));
+    let slow = ok().streaming([Step::Data("{".into()), Step::Never]);
+    let response = send(&layer, &Client::new([status(529), slow.clone()]), post()).await.unwrap();
+    assert_eq!(heard.take().len(), 1, "of the retry");
+    let mut body = response.into_body();
+    body.frame().await.unwrap().unwrap();
+    assert_eq!(heard.take(), []);
+    body.frame().await.unwrap().unwrap_err();
+    let cut = [("attempts", "2"), ("code", "TIMEOUT"), ("message", "gave up"), ("reason", "deadline")];
+    assert_eq!(heard.take(), [event(&cut)]);
+    assert!(body.frame().await.is_none());
+    drop(body);
+    // Nor of one that its caller has left.
+    drop(send(&layer, &Client::new([slow]), post()).await.unwrap());
+    // And that of a failure has had its own.
+    let failure = status(404).streaming([Step::Data(vec![b'x'; 70_000].into()), Step::Never]);
+    let response = send(&layer, &Client::new([failure]), post()).await.unwrap();
+    response.into_body().collect().await.unwrap_err();
+    assert_eq!(heard.take(), []);
 }
 
 // The canary.

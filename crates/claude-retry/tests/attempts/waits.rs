@@ -5,8 +5,12 @@ use std::time::{Duration, SystemTime};
 use claude_retry::{Backoff, Reason, RetryLayer};
 use claude_wire::call::Attempt;
 use claude_wire::headers::MAX_RETRY_AFTER;
+use tokio_test::{assert_pending, task};
+use tower::{Layer, ServiceExt};
 
-use crate::support::{Client, Deed, gave_up, io, millis, ok, plain, post, post_of_call, secs, send, status};
+use crate::support::{
+    Client, Deed, Step, coded, gave_up, io, millis, ok, plain, post, post_of_call, secs, send, status,
+};
 
 /// The waits after each of these failures, which a success follows.
 async fn waits(layer: &RetryLayer, deeds: impl IntoIterator<Item = Deed>) -> Vec<Duration> {
@@ -189,7 +193,6 @@ async fn layers_below_that_know_better() {
 /// attempt.
 #[tokio::test(start_paused = true)]
 async fn from_the_end_of_the_failure() {
-    use crate::support::Step;
     let slow = status(500).after(secs(3)).streaming([Step::Sleep(secs(2)), Step::Data("{}".into())]);
     assert_eq!(waits(&plain(), [slow]).await, [millis(5_500)]);
     // An answer's body is waited for five seconds.
@@ -201,4 +204,68 @@ async fn from_the_end_of_the_failure() {
     let told: Vec<_> = call.attempts().iter().map(|attempt| attempt.outcome().unwrap()).collect();
     assert_eq!((told[0].duration, told[0].wait), (secs(3), Some(millis(500))));
     assert_eq!((told[1].duration, told[1].wait), (secs(4), None));
+}
+
+/// Whoever could be asked at once instead is not kept waiting by a body that does not come.
+#[tokio::test(start_paused = true)]
+async fn for_a_body_are_short_where_another_limit_group_is_left() {
+    let (piece, pause) = (|text: &str| Step::Data(text.to_owned().into()), |time| Step::Sleep(millis(time)));
+    for (steps, expected) in [
+        (vec![Step::Never], 100),
+        (vec![piece("{"), Step::Never], 100),
+        (vec![pause(101), piece("{}")], 100),
+        // All of it together.
+        (vec![piece("{"), pause(60), piece(" "), pause(60), piece("}")], 100),
+        (vec![pause(99), piece("{}")], 99),
+        (vec![piece("{}")], 0),
+    ] {
+        let stalled = status(529).streaming(steps);
+        let offered = stalled.clone().noting(Attempt::offer_alternative);
+        assert_eq!(waits(&plain(), [offered]).await, [millis(expected)]);
+        // With nobody else to ask it is waited for as ever, also if the pause is somebody else's affair.
+        let handled = waits(&plain(), [stalled.noting(paused)]).await;
+        assert!(handled != [millis(100)] && handled[0] <= secs(5), "{handled:?}");
+    }
+    // Each has its own.
+    let stalled = || status(529).streaming([Step::Never]).noting(Attempt::offer_alternative);
+    let (request, call) = post_of_call();
+    let client = Client::new([stalled(), stalled(), status(529).streaming([Step::Never]), ok()]);
+    drop(send(&plain(), &client, request).await.unwrap());
+    assert_eq!(client.waits(), [100, 100, 5_000 + 2_000].map(millis));
+    assert_eq!(call.attempts()[0].outcome().unwrap().wait, Some(Duration::ZERO));
+    // What it says in time is heard.
+    let spent = coded("rate_limit_error", "enforced_spend_limit_reached");
+    let steps = [pause(50), piece(&spent)];
+    let client = Client::new([status(429).streaming(steps).noting(Attempt::offer_alternative)]);
+    let response = send(&plain(), &client, post()).await.unwrap();
+    assert_eq!((client.calls(), gave_up(&response)), (1, None));
+}
+
+/// Attempts that nothing waits between keep no other task out.
+#[tokio::test(start_paused = true)]
+async fn of_no_time_yield() {
+    let failures: [fn() -> Deed; 3] =
+        [|| status(529), || status(503).saying("{}"), || io(std::io::ErrorKind::ConnectionRefused)];
+    for failure in failures {
+        for note in [paused as fn(&Attempt), Attempt::offer_alternative] {
+            let client = Client::new([failure().noting(note)]);
+            let layer = plain().with_max_retries(29);
+            let mut call = task::spawn(layer.layer(client.clone()).oneshot(post()));
+            for calls in [8, 16, 24] {
+                assert_pending!(call.poll());
+                assert!(call.is_woken(), "or it would never go on");
+                assert_eq!(client.calls(), calls);
+            }
+            assert!(call.poll().is_ready());
+            assert_eq!((client.calls(), client.waits()), (30, vec![Duration::ZERO; 29]));
+        }
+    }
+    // Others come to their turn, and the deadline to its own.
+    let client = Client::new([status(529).noting(paused)]);
+    let layer = plain().with_max_retries(u32::MAX).with_timeout(secs(1));
+    let mut call = task::spawn(layer.layer(client.clone()).oneshot(post()));
+    assert_pending!(call.poll());
+    tokio::time::advance(secs(1)).await;
+    assert!(call.poll().is_ready());
+    assert_eq!(client.calls(), 8);
 }
