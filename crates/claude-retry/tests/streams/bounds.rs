@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claude_retry::{Hold, RetryLayer};
+use claude_retry::{Hold, MaybeExecuted, Quota, Reason, RetryLayer};
 use claude_wire::Body;
 use http::{Method, Request, Response};
 use tokio::time::Instant;
@@ -243,4 +243,86 @@ async fn what_cannot_be_repeated_is_not_held() {
         request
     })
     .await;
+}
+
+/// A message with more members than it needs.
+fn saying(members: &str) -> Request<Body> {
+    let mut request = message();
+    let text = format!(r#"{{"model":"claude-opus-5-5","stream":true,{members},"messages":[]}}"#);
+    *request.body_mut() = Body::from(text);
+    request
+}
+
+/// Goes on from a state of the API's.
+fn stateful() -> Request<Body> {
+    saying(r#""container":"container_1""#)
+}
+
+/// Names servers that do who knows what.
+fn with_servers() -> Request<Body> {
+    saying(r#""mcp_servers":[{"type":"url","name":"calendar","url":"https://mcp.example"}]"#)
+}
+
+fn searching() -> Request<Body> {
+    saying(r#""tools":[{"type":"web_search_20250305","name":"web_search"}]"#)
+}
+
+/// Is itself the retry of a client.
+fn again() -> Request<Body> {
+    let mut request = message();
+    request.headers_mut().insert("x-stainless-retry-count", 1.into());
+    request
+}
+
+fn broke() -> RetryLayer {
+    layer().with_quota(Quota::new(0.0, 0).unwrap())
+}
+
+/// Who could not repeat it does not keep its reader waiting either.
+#[tokio::test(start_paused = true)]
+async fn what_would_not_be_repeated_is_not_held() {
+    let requests: [fn() -> Request<Body>; 5] = [message, stateful, with_servers, searching, again];
+    for request in requests {
+        passes(&layer().with_max_retries(0), events, request).await;
+        passes(&layer().with_maybe_executed(MaybeExecuted::Leave), events, request).await;
+    }
+    passes(&layer(), events, stateful).await;
+    passes(&layer(), events, with_servers).await;
+    passes(&broke(), events, again).await;
+}
+
+/// All others are: with the last bit of a chance, it is taken.
+#[tokio::test(start_paused = true)]
+async fn what_would_be_repeated_is_held() {
+    let slow = || stream([data(START), Step::Sleep(seconds(2)), data(DELTA), data(STOP)]);
+    let all = || layer().with_maybe_executed(MaybeExecuted::RepeatAll);
+    for (layer, request) in [
+        (layer(), message()),
+        (layer(), searching()),
+        (layer().with_max_retries(1), message()),
+        (layer(), again()),
+        (all(), stateful()),
+        (all(), with_servers()),
+        // There may be some by then.
+        (broke(), message()),
+        (all(), again()),
+    ] {
+        let upstream = Upstream::of([slow()]);
+        assert_eq!(when_it_comes(&layer, &upstream, request).await, seconds(2), "{layer:?}");
+    }
+}
+
+/// What fails there is given up with a word, and nobody has seen half of it.
+#[tokio::test(start_paused = true)]
+async fn the_last_attempt_is_held_too() {
+    let bad = || stream([data(START), data(ERROR)]);
+    let slow = stream([data(START), Step::Sleep(seconds(2)), data(DELTA), data(STOP)]);
+    let upstream = Upstream::of([bad(), slow]);
+    assert_eq!(when_it_comes(&layer().with_max_retries(1), &upstream, message()).await, seconds(1 + 2));
+    let slow = stream([data(START), Step::Sleep(seconds(2)), data(ERROR)]);
+    let upstream = Upstream::of([bad(), slow]);
+    let begun = Instant::now();
+    let response = send(&layer().with_max_retries(1), &upstream, message()).await.unwrap();
+    assert_eq!(Instant::now().saturating_duration_since(begun), seconds(1 + 2));
+    assert_eq!(gave_up(&response), Some((Reason::Attempts, 2)));
 }

@@ -1,8 +1,10 @@
 //! JSON answers that are read whole before they are handed on.
 
+use std::error::Error;
 use std::time::Duration;
 
-use claude_retry::{MaybeExecuted, Reason, RetryLayer};
+use claude_errors::{Classification, ErrorKind};
+use claude_retry::{MaybeExecuted, Quota, Reason, RetryError, RetryLayer};
 use claude_wire::{Body, BoxError};
 use http::{Method, Request, Response};
 use tokio::time::Instant;
@@ -93,6 +95,49 @@ async fn the_last_one_that_is_cut_short_is_handed_on_as_it_came() {
             }
         }
     }
+}
+
+/// Whoever gets half an answer repeats the call, and nobody can say in its head that he should not.
+#[tokio::test(start_paused = true)]
+async fn with_the_final_word_the_last_one_that_is_cut_short_is_an_error() {
+    let word = || collecting().with_final_word(true);
+    for steps in cut_short() {
+        for (layer, reason, attempts) in [
+            (word(), Reason::Attempts, 4),
+            (word().with_max_wait(millis(700)), Reason::LongWait, 2),
+            (word().with_quota(Quota::new(0.0, 0).unwrap()), Reason::Quota, 1),
+            (word().with_timeout(millis(1_200)), Reason::Deadline, 2),
+        ] {
+            let again = steps.clone();
+            let upstream = Upstream::new(move |_| Ok(json(again.clone())));
+            let request = post(MESSAGES);
+            let call = call_of(&request);
+            let error = send(&layer, &upstream, request).await.unwrap_err();
+            let error = error.downcast_ref::<RetryError>().unwrap();
+            assert_eq!((error.gave_up().reason, error.gave_up().attempts), (reason, attempts), "{steps:?}");
+            let cut = error.source().unwrap().downcast_ref::<claude_errors::Error>().unwrap();
+            assert_eq!((cut.kind(), cut.maybe_executed()), (ErrorKind::IncompleteResponse, true));
+            // For whoever judges it further above.
+            let judged = Classification::of_error(error, Some(true));
+            assert_eq!((judged.kind, judged.maybe_executed), (ErrorKind::IncompleteResponse, true));
+            assert_eq!(history(&call).last(), Some(&("INCOMPLETE_RESPONSE", true, None)));
+            assert!(!upstream.is_alive(upstream.calls() - 1), "nothing of it is kept");
+        }
+        // What is not read ahead has been handed on, and so has what is too long.
+        for layer in [
+            word().with_max_retries(0),
+            word().with_maybe_executed(MaybeExecuted::Leave),
+            layer().with_final_word(true),
+        ] {
+            let upstream = Upstream::of([json(steps.clone())]);
+            let response = send(&layer, &upstream, post(MESSAGES)).await.unwrap();
+            assert!(!response.headers().contains_key("x-should-retry"));
+            assert_eq!(read_all(response).await.bytes(), read_all(json(steps.clone())).await.bytes());
+        }
+    }
+    // A whole one is an answer.
+    let upstream = Upstream::of([json([data(MESSAGE)])]);
+    assert_eq!(read_all(send(&word(), &upstream, post(MESSAGES)).await.unwrap()).await.text(), MESSAGE);
 }
 
 /// The head comes with the last byte.

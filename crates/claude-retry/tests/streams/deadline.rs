@@ -183,6 +183,54 @@ async fn an_answer_that_is_collected_is_the_calls_own_time() {
     is_cut(response, left, begun).await;
 }
 
+/// What was a success until then is none, and it may have been paid for. Of a failure that is known already.
+#[tokio::test(start_paused = true)]
+async fn what_is_cut_is_written_down() {
+    let quiet = || stream([data(START), Step::Never]);
+    let ok = ("ok", false, None);
+    for (layer, response, before, after) in [
+        (limited().with_hold(Hold::off()), quiet(), ok, ("TIMEOUT", true, None)),
+        (limited(), quiet(), ok, ("TIMEOUT", true, None)),
+        (limited(), answer(200, JSON, Script::new([Step::Never])), ok, ("TIMEOUT", true, None)),
+        (
+            limited().with_collect(3),
+            answer(200, JSON, Script::new([data("long"), Step::Never])),
+            ok,
+            ("TIMEOUT", true, None),
+        ),
+        (
+            limited(),
+            answer(404, JSON, Script::new([data("{"), Step::Never])),
+            ("NOT_FOUND", false, None),
+            ("NOT_FOUND", false, None),
+        ),
+    ] {
+        let request = post(MESSAGES);
+        let call = call_of(&request);
+        let upstream = Upstream::of([answer(529, JSON, Script::new([])), response]);
+        let begun = Instant::now();
+        let response = send(&layer, &upstream, request).await.unwrap();
+        let first = ("OVERLOADED", false, Some(seconds(1)));
+        assert_eq!(history(&call), [first, before]);
+        let got = read_all(response).await;
+        is_late(&*got.error.unwrap(), 2);
+        assert_eq!(history(&call), [first, after]);
+        // With the time that it took.
+        if before == ok {
+            let second = call.attempts()[1].outcome().unwrap();
+            assert_eq!(second.duration, seconds(9));
+            assert_eq!(Instant::now().saturating_duration_since(begun), seconds(10));
+        }
+    }
+    // Whoever leaves before has had an answer.
+    let request = post(MESSAGES);
+    let call = call_of(&request);
+    let upstream = Upstream::of([quiet()]);
+    drop(send(&limited(), &upstream, request).await.unwrap());
+    tokio::time::advance(seconds(60)).await;
+    assert_eq!(history(&call), [ok]);
+}
+
 /// How long those take is not ours to say: a file, a page, the results of a batch, and streams that may have had content.
 #[tokio::test(start_paused = true)]
 async fn other_bodies_take_as_long_as_they_like() {

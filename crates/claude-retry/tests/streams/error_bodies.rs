@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claude_retry::{DEFAULT_ERROR_BODY_CAP, ERROR_BODY_TIMEOUT, Reason, RetryLayer};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use tokio::time::Instant;
 use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt};
@@ -211,6 +211,104 @@ async fn a_body_that_is_too_large_or_broken_or_coded_is_not_believed() {
     assert_eq!(send(&layer(), &upstream, post(MESSAGES)).await.unwrap().status(), 429);
 }
 
+/// A 429 of which nothing but the head is known, with what is wrong with its body.
+fn unreadable() -> Vec<(&'static str, fn() -> Response<Script>)> {
+    fn coded(kind: &str) -> Response<Script> {
+        let mut response = answer(429, kind, Script::new([data("\u{1f}")]));
+        response.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+        response
+    }
+    fn spent() -> String {
+        limited("enforced_spend_limit_reached")
+    }
+    fn wide() -> String {
+        format!("{}{}", spent(), " ".repeat(DEFAULT_ERROR_BODY_CAP))
+    }
+    vec![
+        ("coded", || coded(JSON)),
+        ("coded text", || coded("text/html")),
+        ("stalled", || failed(429, [Step::Never])),
+        ("stalled within", || failed(429, [data(&spent()[..30]), Step::Never])),
+        ("too slow", || failed(429, [data(&spent()[..30]), Step::Sleep(seconds(6)), data(&spent()[30..])])),
+        ("cut", || failed(429, [data(&spent()[..30])])),
+        ("broken", || failed(429, [data(&spent()[..30]), Step::Fail])),
+        ("broken at once", || failed(429, [Step::Fail])),
+        ("too long", || failed(429, [data(wide())])),
+        ("too long and endless", || failed(429, [data(wide()), Step::Never])),
+        ("declared too long", || answer(429, JSON, Script::new([Step::Wait, data(wide())]).knowing())),
+    ]
+}
+
+/// A 429 that was read whole, and is not the API's.
+fn of_others() -> Vec<(&'static str, fn() -> Response<Script>)> {
+    fn page(kind: &str) -> Response<Script> {
+        answer(429, kind, Script::new([data("<html>"), Step::Wait, data("slow down"), Step::Trailers]))
+    }
+    vec![
+        ("html", || page("text/html")),
+        ("html in JSON's name", || page(JSON)),
+        ("without a type", || {
+            let mut response = page("");
+            response.headers_mut().remove("content-type");
+            response
+        }),
+        ("nothing", || failed(429, [])),
+        ("other JSON", || failed(429, [data(r#"{"message":"Too Many Requests"}"#)])),
+    ]
+}
+
+/// How often a call is made whose every answer is this, with this header, and whether it is said that it was given up.
+async fn made(answer: fn() -> Response<Script>, header: Option<(&'static str, &str)>) -> (usize, bool) {
+    let header = header.map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+    let header: Option<(HeaderName, HeaderValue)> = header;
+    let upstream = Upstream::new(move |_| {
+        let mut response = answer();
+        response.headers_mut().extend(header.clone());
+        Ok(response)
+    });
+    let response = send(&layer(), &upstream, post(MESSAGES)).await.unwrap();
+    let calls = upstream.calls();
+    let said = gave_up(&response);
+    assert!(said.is_none_or(|said| said == (Reason::Attempts, u32::try_from(calls).unwrap())), "{said:?}");
+    (calls, said.is_some())
+}
+
+/// What its body would have said may be that no waiting helps: such a limit is not run against for as long as it takes.
+#[tokio::test(start_paused = true)]
+async fn a_429_that_cannot_be_read_is_repeated_once() {
+    for (name, response) in unreadable() {
+        assert_eq!(made(response, None).await, (2, true), "{name}");
+        // Whoever says when, or whether at all, knows what it is.
+        for header in [("x-should-retry", "true"), ("retry-after", "1"), ("retry-after-ms", "1")] {
+            assert_eq!(made(response, Some(header)).await, (4, true), "{name} {header:?}");
+        }
+        assert_eq!(made(response, Some(("x-should-retry", "false"))).await, (1, false), "{name}");
+        assert_eq!(made(response, Some(("x-should-retry", "perhaps"))).await, (2, true), "{name}");
+    }
+    for (name, response) in of_others() {
+        assert_eq!(made(response, None).await, (4, true), "{name}");
+    }
+    // The once is the call's, whatever comes between.
+    for (name, response) in unreadable() {
+        let upstream =
+            Upstream::new(move |number| Ok(if number == 1 { failed(529, []) } else { response() }));
+        let sent = send(&layer(), &upstream, post(MESSAGES)).await.unwrap();
+        assert_eq!((sent.status().as_u16(), gave_up(&sent)), (429, Some((Reason::Attempts, 3))), "{name}");
+    }
+}
+
+/// Of other failures the body says nothing that would make them last.
+#[tokio::test(start_paused = true)]
+async fn what_else_cannot_be_read_is_repeated_as_ever() {
+    for status in [409, 500, 529] {
+        for steps in [vec![Step::Never], vec![data("{"), Step::Fail], vec![data("{")]] {
+            let upstream = Upstream::new(move |_| Ok(failed(status, steps.clone())));
+            let response = send(&layer(), &upstream, post(MESSAGES)).await.unwrap();
+            assert_eq!(gave_up(&response), Some((Reason::Attempts, 4)), "{status}");
+        }
+    }
+}
+
 /// What broke off behind the whole of it has said all.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_fails_behind_its_last_byte_is_believed() {
@@ -240,6 +338,39 @@ async fn an_endless_body_is_given_up() {
         // Of those that were not read ahead each is still one.
         assert!(got.frames.len() > 9_980, "{}", got.frames.len());
     }
+}
+
+/// What says of itself that it is too long is not begun, and where nothing may be read nothing is waited for.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_will_be_too_long_is_not_waited_for() {
+    let slow = |length: usize| [Step::Sleep(seconds(4)), data("x".repeat(length))];
+    let of = |length: usize| answer(529, JSON, Script::new(slow(length)).knowing());
+    let stalled = || failed(529, [Step::Never]);
+    let cap = DEFAULT_ERROR_BODY_CAP;
+    for (layer, response, expected) in [
+        (layer(), of(cap + 1), 1),
+        (layer(), of(cap), 5),
+        (layer().with_error_body_cap(10), of(11), 1),
+        (layer().with_error_body_cap(10), of(10), 5),
+        (layer().with_error_body_cap(usize::MAX), of(cap + 1), 5),
+        // It may be anything.
+        (layer(), failed(529, slow(cap + 1)), 5),
+        (layer(), stalled(), 6),
+        (layer().with_error_body_cap(0), stalled(), 1),
+        (layer().with_error_body_cap(0), failed(529, slow(1)), 1),
+        (layer().with_error_body_cap(0), answer(529, "text/html", Script::new(slow(1)).knowing()), 1),
+    ] {
+        let shown = format!("{response:?}").chars().take(300).collect::<String>();
+        let upstream = Upstream::of([response, good()]);
+        send(&layer, &upstream, post(MESSAGES)).await.unwrap();
+        assert_eq!(upstream.times(), [0, expected].map(seconds), "{expected} {shown}");
+    }
+    // Nothing of it is believed then, and nothing of it is lost.
+    let spent = limited("enforced_spend_limit_reached");
+    let upstream = Upstream::of([failed(429, [data(&spent)]), failed(429, [data(&spent)])]);
+    let response = send(&layer().with_error_body_cap(0), &upstream, post(MESSAGES)).await.unwrap();
+    assert_eq!(gave_up(&response), Some((Reason::Attempts, 2)));
+    assert_eq!(read_all(response).await.text(), spent);
 }
 
 #[test]

@@ -11,6 +11,8 @@ use crate::support::{
     post, read, read_all, seconds, send, stream, trailers,
 };
 
+const WORD: http::HeaderName = http::HeaderName::from_static("x-should-retry");
+
 fn error(kind: &str) -> String {
     ERROR.replace("overloaded_error", kind)
 }
@@ -105,6 +107,44 @@ async fn the_last_failure_is_handed_on_as_it_came() {
             assert_eq!(history(&call)[3], (code, true, None), "{shown}");
         }
     }
+}
+
+/// Its status is a good one, and still it has failed: that it is the end of it is said, if it is asked for.
+#[tokio::test(start_paused = true)]
+async fn the_last_failure_has_the_final_word_in_its_head() {
+    let silent = |failure: &Step| matches!(failure, Step::Never);
+    let hopeless = (vec![data(START), data(error("invalid_request_error"))], "BAD_REQUEST", Duration::ZERO);
+    for (steps, code, _) in without_content().into_iter().chain([hopeless]) {
+        if steps.last().is_some_and(silent) {
+            continue;
+        }
+        for (says, asked) in [(Some("true"), true), (None, true), (None, false)] {
+            let shown = format!("{steps:?} {says:?} {asked}");
+            let again = steps.clone();
+            let upstream = Upstream::new(move |_| {
+                let mut response = stream(again.clone());
+                let says = says.map(http::HeaderValue::from_static);
+                response.headers_mut().extend(says.map(|says| (WORD, says)));
+                Ok(response)
+            });
+            let request = post(MESSAGES);
+            let call = call_of(&request);
+            let response = send(&layer().with_final_word(asked), &upstream, request).await.unwrap();
+            assert_eq!(
+                (response.status().as_u16(), history(&call).last().unwrap().0),
+                (200, code),
+                "{shown}"
+            );
+            let words: Vec<_> = response.headers().get_all(WORD).iter().cloned().collect();
+            let expected: &[_] = if asked { &["false"] } else { &[] };
+            assert_eq!(words, expected, "{shown}");
+            same(&read_all(response).await, &plain(&steps).await, &shown);
+        }
+    }
+    // Of one that goes well nothing is said.
+    let upstream = Upstream::of([stream([data(START), data(ERROR)]), good()]);
+    let response = send(&layer().with_final_word(true), &upstream, post(MESSAGES)).await.unwrap();
+    assert!(!response.headers().contains_key(WORD));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! The one meter of a response: found below, shared above, waited for, and complete at the end.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use claude_retry::{Hold, ResponseBody, RetryLayer};
@@ -260,6 +261,69 @@ async fn one_below_is_waited_for_before_a_stream_that_failed_is_repeated() {
     assert_pending!(call.poll());
     assert!(!upstream.is_alive(0));
     assert_eq!(read_all(call.await.unwrap()).await.text(), good_text());
+}
+
+/// Books that are settled at the second look at them.
+#[derive(Clone, Default)]
+struct Settled {
+    begun: Arc<AtomicUsize>,
+    finished: Arc<AtomicUsize>,
+}
+
+impl Settled {
+    fn both(&self) -> (usize, usize) {
+        (self.begun.load(Ordering::Relaxed), self.finished.load(Ordering::Relaxed))
+    }
+}
+
+impl Subscriber for Settled {
+    fn on_end(&mut self, _: &Reading) -> Option<EndFuture> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let finished = Arc::clone(&self.finished);
+        Some(Box::pin(async move {
+            tokio::task::yield_now().await;
+            finished.fetch_add(1, Ordering::Relaxed);
+        }))
+    }
+}
+
+/// However the failure comes, no attempt begins while the books of the one before are open.
+#[tokio::test(start_paused = true)]
+async fn no_attempt_begins_before_the_last_one_is_settled() {
+    let failures = [
+        vec![data(START), data(ERROR)],
+        vec![data(ERROR)],
+        vec![data([START, PING, ERROR].concat())],
+        vec![data(START), data([PING, ERROR].concat()), Step::Never],
+        vec![data(START), data(&ERROR[..30]), Step::Wait, data(&ERROR[30..]), Step::Fail],
+        vec![data(START), Step::Sleep(seconds(4)), data(ERROR), data(DELTA)],
+        vec![data(START)],
+        vec![data(START), Step::Trailers],
+        vec![data(START), Step::Fail],
+    ];
+    for knows in [false, true] {
+        for steps in &failures {
+            let shown = format!("{steps:?} {knows}");
+            let books = Settled::default();
+            let (again, subscriber, seen) = (steps.clone(), books.clone(), books.clone());
+            let upstream =
+                Upstream::new(move |_| Ok(answer(200, EVENTS, Script::new(again.clone()).knowing_if(knows))));
+            let metered = upstream.clone().map_response(move |response| {
+                let (response, meter) = Meter::attach(response);
+                meter.subscribe(subscriber.clone());
+                response
+            });
+            let metered = metered.map_request(move |request: Request<Body>| {
+                let (begun, finished) = seen.both();
+                assert_eq!(begun, finished, "an attempt begins");
+                request
+            });
+            let response = layer().layer(metered).oneshot(post(MESSAGES)).await.unwrap();
+            assert_eq!((upstream.calls(), books.both()), (4, (4, 4)), "{shown}");
+            drop(response);
+            assert_eq!(books.both(), (4, 4), "{shown}");
+        }
+    }
 }
 
 /// The books of an attempt that failed are closed before the next one begins, and none waits for those that were dropped.
