@@ -123,7 +123,7 @@ async fn with_the_final_word_the_last_one_that_is_cut_short_is_an_error() {
             assert_eq!(history(&call).last(), Some(&("INCOMPLETE_RESPONSE", true, None)));
             assert!(!upstream.is_alive(upstream.calls() - 1), "nothing of it is kept");
         }
-        // What is not read ahead has been handed on, and so has what is too long.
+        // What is not read ahead has been handed on by then.
         for layer in [
             word().with_max_retries(0),
             word().with_maybe_executed(MaybeExecuted::Leave),

@@ -211,8 +211,11 @@ async fn a_body_that_is_too_large_or_broken_or_coded_is_not_believed() {
     assert_eq!(send(&layer(), &upstream, post(MESSAGES)).await.unwrap().status(), 429);
 }
 
-/// A 429 of which nothing but the head is known, with what is wrong with its body.
-fn unreadable() -> Vec<(&'static str, fn() -> Response<Script>)> {
+/// An answer that can be given again and again, and what it is.
+type Named = (&'static str, fn() -> Response<Script>);
+
+/// A 429 of which nothing but the head is known, by what is wrong with its body.
+fn unreadable() -> Vec<Named> {
     fn coded(kind: &str) -> Response<Script> {
         let mut response = answer(429, kind, Script::new([data("\u{1f}")]));
         response.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
@@ -240,7 +243,7 @@ fn unreadable() -> Vec<(&'static str, fn() -> Response<Script>)> {
 }
 
 /// A 429 that was read whole, and is not the API's.
-fn of_others() -> Vec<(&'static str, fn() -> Response<Script>)> {
+fn of_others() -> Vec<Named> {
     fn page(kind: &str) -> Response<Script> {
         answer(429, kind, Script::new([data("<html>"), Step::Wait, data("slow down"), Step::Trailers]))
     }

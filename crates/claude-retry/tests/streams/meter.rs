@@ -310,7 +310,7 @@ async fn no_attempt_begins_before_the_last_one_is_settled() {
                 Upstream::new(move |_| Ok(answer(200, EVENTS, Script::new(again.clone()).knowing_if(knows))));
             let metered = upstream.clone().map_response(move |response| {
                 let (response, meter) = Meter::attach(response);
-                meter.subscribe(subscriber.clone());
+                meter.subscribe(subscriber);
                 response
             });
             let metered = metered.map_request(move |request: Request<Body>| {
