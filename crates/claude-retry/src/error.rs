@@ -97,6 +97,7 @@ impl fmt::Display for GaveUp {
 /// | an attempt failed without an answer | the inner service's error |
 /// | the deadline passed after an attempt was sent | an [`io::Error`](std::io::Error) of the kind `TimedOut` |
 /// | the deadline passed before a further attempt was sent, or the service was not ready for one | a [`claude_errors::Error`] that says what the last one failed with |
+/// | a collected answer was still cut short at the last attempt, and the layer has the final word | a [`claude_errors::Error`] of the kind `IncompleteResponse` |
 /// | the deadline passed before anything was sent | a [`Refusal`](claude_wire::call::Refusal), `DEADLINE_EXCEEDED` |
 pub struct RetryError {
     gave_up: GaveUp,

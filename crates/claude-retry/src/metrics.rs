@@ -16,7 +16,8 @@ pub const CALLS_TOTAL: &str = "claude_retry_calls_total";
 /// Counter of retries: `code` of the failure before ([`Classification::code`]), and whether it was `maybe_executed`
 /// (`true`, `false`): those may be billed twice.
 pub const RETRIES_TOTAL: &str = "claude_retry_retries_total";
-/// Counter of calls that were given up: `reason` ([`Reason::as_str`]) and `code` of the last failure.
+/// Counter of calls that were given up: `reason` ([`Reason::as_str`]) and `code` of the last failure. A call whose answer's
+/// body the deadline cut is among them, although it was counted as a success when its head came.
 pub const GAVE_UP_TOTAL: &str = "claude_retry_gave_up_total";
 /// Counter of calls that are themselves the retry of a client (`x-stainless-retry-count` of 1 or more): `funded` is whether
 /// there was quota for it (`true`, `false`).
