@@ -145,7 +145,7 @@ where
                     };
                     let clock = clock.get_or_insert_with(|| Box::pin(sleep(patience)));
                     ready!(clock.as_mut().poll(cx));
-                    return Poll::Ready(self.by_head(session));
+                    return Poll::Ready(self.said().unwrap_or_else(|| self.by_head(session)));
                 }
             }
         }
@@ -198,12 +198,17 @@ where
         judged
     }
 
-    /// The failure that a stream says before any content.
+    /// The failure that a stream says before any content, when its frame is here too: until then, somebody below may still
+    /// be settling what it costs.
     fn event(&self) -> Option<Found> {
         let progress = self.meter.progress();
-        // Its frame is here too: until then, somebody below may still be settling what it costs.
         let is_here = progress.has_ended && self.body.kept() as u64 >= progress.bytes;
-        if self.aim != Aim::Content || !is_here {
+        is_here.then(|| self.said()).flatten()
+    }
+
+    /// The same, as soon as it is known.
+    fn said(&self) -> Option<Found> {
+        if self.aim != Aim::Content {
             return None;
         }
         let said = self.meter.reading().error?;
@@ -240,8 +245,8 @@ where
                 _ => self.by_head(session),
             };
         }
-        if let Some(said) = reading.error.filter(|_| self.aim == Aim::Content) {
-            return Found::Failed(self.heeded(Classification::of_event(&said)), None);
+        if let Some(said) = self.said() {
+            return said;
         }
         // What fails behind a whole answer has not failed.
         if reading.ending == Some(Ending::Complete) {

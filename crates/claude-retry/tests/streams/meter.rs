@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use claude_retry::{Hold, ResponseBody, RetryLayer};
 use claude_wire::body::Body;
@@ -324,6 +325,30 @@ async fn no_attempt_begins_before_the_last_one_is_settled() {
             assert_eq!(books.both(), (4, 4), "{shown}");
         }
     }
+}
+
+/// Takes longer than anybody waits.
+struct Slow;
+
+impl Subscriber for Slow {
+    fn on_end(&mut self, _: &Reading) -> Option<EndFuture> {
+        Some(Box::pin(tokio::time::sleep(seconds(60))))
+    }
+}
+
+/// What failed has not succeeded because somebody is slow to write it down.
+#[tokio::test(start_paused = true)]
+async fn books_that_take_too_long_hide_no_failure() {
+    let upstream = Upstream::of([stream([data(START), data(ERROR)]), good()]);
+    let metered = upstream.clone().map_response(|response| {
+        let (response, meter) = Meter::attach(response);
+        meter.subscribe(Slow);
+        response
+    });
+    let response = layer().layer(metered).oneshot(post(MESSAGES)).await.unwrap();
+    assert_eq!(read_all(response).await.text(), good_text());
+    // The hold's five seconds, and the wait after an overload.
+    assert_eq!(upstream.times(), [Duration::ZERO, seconds(6)]);
 }
 
 /// The books of an attempt that failed are closed before the next one begins, and none waits for those that were dropped.
