@@ -11,9 +11,9 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
+use crate::course::{Cutter, timed_out};
 use crate::error::{GaveUp, RetryError};
 use crate::reading::Held;
-use crate::session::{Cutter, timed_out};
 
 pin_project! {
     /// The body of [`Retry`](crate::Retry): the same bytes and trailers, and the same error, boxed; in the same frames, but

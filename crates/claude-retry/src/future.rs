@@ -18,10 +18,10 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower_service::Service;
 
 use crate::body::{Clock, End, ResponseBody};
+use crate::course::{Course, Verdict};
 use crate::error::{GaveUp, Reason, RetryError};
 use crate::layer::ERROR_BODY_TIMEOUT;
 use crate::reading::{Found, Reading};
-use crate::session::{Session, Verdict};
 
 /// After so many attempts without a wait the task yields.
 const ATTEMPTS_AT_ONCE: u32 = 8;
@@ -42,7 +42,7 @@ pin_project! {
         clock: Option<Pin<Box<Sleep>>>,
         deadline: Option<Pin<Box<Sleep>>>,
         service: S,
-        session: Session,
+        course: Course,
     }
 }
 
@@ -75,12 +75,12 @@ where
     S: Service<Request<Body>>,
     B: HttpBody<Data = Bytes>,
 {
-    pub(crate) fn new(future: Option<S::Future>, service: S, session: Session) -> Self {
+    pub(crate) fn new(future: Option<S::Future>, service: S, course: Course) -> Self {
         let state = match future {
             Some(future) => State::Calling { future },
             None => State::TooLate,
         };
-        Self { state, clock: None, deadline: None, service, session }
+        Self { state, clock: None, deadline: None, service, course }
     }
 }
 
@@ -95,9 +95,9 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
-        this.session.run();
+        this.course.run();
         if this.deadline.is_none()
-            && let Some(deadline) = this.session.deadline()
+            && let Some(deadline) = this.course.deadline()
         {
             *this.deadline = Some(at(deadline));
         }
@@ -127,26 +127,26 @@ where
     fn poll_attempts(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output<B>> {
         loop {
             let mut this = self.as_mut().project();
-            let session = this.session;
+            let course = this.course;
             let failed = match this.state.as_mut().project() {
-                StateProj::TooLate => return Poll::Ready(Err(session.out_of_time(false))),
+                StateProj::TooLate => return Poll::Ready(Err(course.out_of_time(false))),
                 StateProj::Calling { future } => match ready!(future.poll(cx)) {
-                    Ok(response) => match Reading::of(response, session) {
+                    Ok(response) => match Reading::of(response, course) {
                         Ok(reading) => {
                             this.state.set(State::Reading { reading: Some(Box::new(reading)) });
                             continue;
                         }
-                        Err(response) => return Poll::Ready(Ok(pass(response, session))),
+                        Err(response) => return Poll::Ready(Ok(pass(response, course))),
                     },
                     Err(error) => Failed::Error(error.into()),
                 },
                 StateProj::Reading { reading } => {
                     let ahead = reading.as_mut().expect("it is taken out once");
-                    let found = ready!(ahead.poll(cx, this.clock, session));
+                    let found = ready!(ahead.poll(cx, this.clock, course));
                     *this.clock = None;
                     let reading = reading.take().expect("it was there above");
                     match found {
-                        Found::Good => return Poll::Ready(Ok(release(*reading, session))),
+                        Found::Good => return Poll::Ready(Ok(release(*reading, course))),
                         Found::Failed(judged, failure) => Failed::Answer { reading, judged, failure },
                     }
                 }
@@ -158,39 +158,39 @@ where
                     this.state.set(State::Readying);
                     continue;
                 }
-                StateProj::Readying if session.is_too_late() => {
-                    return Poll::Ready(Err(session.out_of_time(false)));
+                StateProj::Readying if course.is_too_late() => {
+                    return Poll::Ready(Err(course.out_of_time(false)));
                 }
                 StateProj::Readying => {
                     match this.service.poll_ready(cx) {
                         Poll::Ready(Ok(())) => {
-                            let future = dispatch(this.service, session.next_attempt());
+                            let future = dispatch(this.service, course.next_attempt());
                             this.state.set(State::Calling { future });
                             continue;
                         }
                         Poll::Ready(Err(error)) => {
-                            session.broken();
+                            course.broken();
                             return Poll::Ready(Err(error.into()));
                         }
-                        Poll::Pending if session.settings().only_if_ready => {
-                            return Poll::Ready(Err(session.not_ready()));
+                        Poll::Pending if course.settings().only_if_ready => {
+                            return Poll::Ready(Err(course.not_ready()));
                         }
                         Poll::Pending => return Poll::Pending,
                     };
                 }
             };
-            match session.failed(&failed.judge(session)) {
+            match course.failed(&failed.judge(course)) {
                 Verdict::Again(wait) => {
                     // The connection, the permits and the memory of the failed attempt go before the wait.
                     drop(failed);
                     *this.clock = (!wait.is_zero()).then(|| Box::pin(sleep(wait)));
                     this.state.set(State::Waiting);
-                    if wait.is_zero() && session.attempts().is_multiple_of(ATTEMPTS_AT_ONCE) {
+                    if wait.is_zero() && course.attempts().is_multiple_of(ATTEMPTS_AT_ONCE) {
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
                 }
-                Verdict::Final(gave_up) => return Poll::Ready(failed.into_result(gave_up, session)),
+                Verdict::Final(gave_up) => return Poll::Ready(failed.into_result(gave_up, course)),
             }
         }
     }
@@ -198,21 +198,21 @@ where
     /// The deadline has passed while something was waited for.
     fn out_of_time(self: Pin<&mut Self>) -> Output<B> {
         let mut this = self.project();
-        let session = this.session;
+        let course = this.course;
         let result = match this.state.as_mut().project() {
             StateProj::Reading { reading } => match reading.take() {
                 // It has failed already, as its head says.
-                Some(reading) if reading.is_error() => match reading.by_head(session) {
+                Some(reading) if reading.is_error() => match reading.by_head(course) {
                     Found::Failed(judged, failure) => {
-                        let gave_up = session.give_up_late(&judged);
-                        Failed::Answer { reading, judged, failure }.into_result(gave_up, session)
+                        let gave_up = course.give_up_late(&judged);
+                        Failed::Answer { reading, judged, failure }.into_result(gave_up, course)
                     }
-                    Found::Good => Ok(release(*reading, session)),
+                    Found::Good => Ok(release(*reading, course)),
                 },
-                _ => Err(session.out_of_time(true)),
+                _ => Err(course.out_of_time(true)),
             },
-            StateProj::Calling { .. } => Err(session.out_of_time(true)),
-            StateProj::TooLate | StateProj::Waiting | StateProj::Readying => Err(session.out_of_time(false)),
+            StateProj::Calling { .. } => Err(course.out_of_time(true)),
+            StateProj::TooLate | StateProj::Waiting | StateProj::Readying => Err(course.out_of_time(false)),
         };
         // Nothing runs on.
         this.state.set(State::TooLate);
@@ -225,11 +225,11 @@ where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    fn judge(&self, session: &Session) -> Classification {
+    fn judge(&self, course: &Course) -> Classification {
         let (mut judged, was_given_up) = match self {
             Self::Answer { reading, judged, .. } => (judged.clone(), reading.was_given_up()),
             Self::Error(error) => {
-                let judged = Classification::of_error(&**error, Some(session.is_sent()));
+                let judged = Classification::of_error(&**error, Some(course.is_sent()));
                 (judged, GaveUp::find(&**error).is_some())
             }
         };
@@ -241,11 +241,11 @@ where
     }
 
     /// What the caller gets: the failure as it came, and why it stays one.
-    fn into_result(self, gave_up: Option<GaveUp>, session: &Session) -> Output<B> {
+    fn into_result(self, gave_up: Option<GaveUp>, course: &Course) -> Output<B> {
         match (self, gave_up) {
             // Nothing of it has been handed on: whoever gets half an answer repeats the call.
             (Self::Answer { reading, judged, .. }, Some(gave_up))
-                if reading.is_answer() && session.settings().final_word =>
+                if reading.is_answer() && course.settings().final_word =>
             {
                 Err(RetryError::new(gave_up, Error::from(judged)).into())
             }
@@ -255,13 +255,13 @@ where
                 if let Some(gave_up) = gave_up {
                     head.extensions.insert(gave_up);
                 }
-                if session.settings().final_word && (is_stream || would_be_repeated(&head)) {
+                if course.settings().final_word && (is_stream || would_be_repeated(&head)) {
                     head.headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
                 }
-                let clock = session.deadline().map(|deadline| Clock {
+                let clock = course.deadline().map(|deadline| Clock {
                     // It may be past already. What the failure says is still of use, if it comes soon.
                     sleep: Box::pin(sleep_until(instant(deadline).max(Instant::now() + ERROR_BODY_TIMEOUT))),
-                    end: End::Failure(GaveUp::new(Reason::Deadline, session.attempts())),
+                    end: End::Failure(GaveUp::new(Reason::Deadline, course.attempts())),
                     content: None,
                 });
                 Ok(Response::from_parts(head, ResponseBody::held(body, failure, clock)))
@@ -279,22 +279,22 @@ fn would_be_repeated(head: &response::Parts) -> bool {
 }
 
 /// A success of which nothing had to be read.
-fn pass<B>(response: Response<B>, session: &mut Session) -> Response<ResponseBody<B>>
+fn pass<B>(response: Response<B>, course: &mut Course) -> Response<ResponseBody<B>>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    session.succeeded(response.status());
+    course.succeeded(response.status());
     match Meter::kind(response.headers()) {
         // The first content of a coded stream would never be seen.
         Kind::Events if Meter::coding(response.headers()).is_some() => {
             response.map(|body| ResponseBody::passed(body, None))
         }
-        Kind::Events if session.deadline().is_some() && session.is_message() => {
-            watch(Reading::unread(response), session)
+        Kind::Events if course.deadline().is_some() && course.is_message() => {
+            watch(Reading::unread(response), course)
         }
         Kind::Json => {
-            let clock = clock(session, None);
+            let clock = clock(course, None);
             response.map(|body| ResponseBody::passed(body, clock))
         }
         _ => response.map(|body| ResponseBody::passed(body, None)),
@@ -302,25 +302,25 @@ where
 }
 
 /// A success that was read ahead.
-fn release<B>(reading: Reading<B>, session: &mut Session) -> Response<ResponseBody<B>>
+fn release<B>(reading: Reading<B>, course: &mut Course) -> Response<ResponseBody<B>>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    session.succeeded(reading.status());
-    watch(reading, session)
+    course.succeeded(reading.status());
+    watch(reading, course)
 }
 
 /// With the deadline over what is still to come.
-fn watch<B>(reading: Reading<B>, session: &Session) -> Response<ResponseBody<B>>
+fn watch<B>(reading: Reading<B>, course: &Course) -> Response<ResponseBody<B>>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
     let is_stream = reading.is_stream();
-    if session.deadline().is_some() && !reading.is_settled() {
+    if course.deadline().is_some() && !reading.is_settled() {
         let (head, body, meter) = reading.into_parts();
-        let clock = clock(session, is_stream.then_some(meter));
+        let clock = clock(course, is_stream.then_some(meter));
         return Response::from_parts(head, ResponseBody::held(body, None, clock));
     }
     let (head, body) = if is_stream {
@@ -332,9 +332,9 @@ where
     Response::from_parts(head, ResponseBody::held(body, None, None))
 }
 
-fn clock(session: &Session, content: Option<Meter>) -> Option<Clock> {
-    let sleep = at(session.deadline()?);
-    Some(Clock { sleep, end: End::Success(session.cutter()), content })
+fn clock(course: &Course, content: Option<Meter>) -> Option<Clock> {
+    let sleep = at(course.deadline()?);
+    Some(Clock { sleep, end: End::Success(course.cutter()), content })
 }
 
 fn at(deadline: Deadline) -> Pin<Box<Sleep>> {

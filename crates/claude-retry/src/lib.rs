@@ -87,10 +87,10 @@
 //! # In a stack
 //!
 //! It stands over everything that happens once for each attempt: endpoint, key, money, limits, clocks. Nothing else should
-//! repeat, below it or above, or attempts multiply. It needs tokio's timer. It makes an [`Attempt`] for each time it calls the inner service, and a [`Call`](claude_wire::call::Call) if
-//! there is none ([`Call::find`](claude_wire::call::Call::find)). Who puts a `Call` into the request can read from it
-//! afterwards how each attempt ended. Clocks of single attempts belong next to the client; this layer's deadline covers
-//! the whole.
+//! repeat, below it or above, or attempts multiply. It makes an [`Attempt`] for each time it calls the inner service, and a
+//! [`Call`](claude_wire::call::Call) if there is none ([`Call::find`](claude_wire::call::Call::find)). Who puts a `Call` into
+//! the request can read from it afterwards how each attempt ended. Clocks of single attempts belong next to the client; this
+//! layer's deadline covers the whole.
 //!
 //! Any client will do whose requests have a [`Body`](claude_wire::Body). If it is none of ours, put
 //! [`IntoBodyLayer`](claude_wire::body::IntoBodyLayer) between: right over such a client an attempt counts as sent when
@@ -113,8 +113,9 @@
 //!
 //! # Observability
 //!
-//! [`metrics`] has the names. Each retry, and each call that is given up, is one event of `tracing` at the level `INFO`, with
-//! the target `claude_retry`: codes, status, request id and waits; never keys, prompts or completions.
+//! [`metrics`] has the names. Each retry, when its wait begins, and each call that is given up is one event of `tracing` at
+//! the level `INFO`, with the target `claude_retry`: codes, status, request id, waits, and the attempts made so far; never
+//! keys, prompts or completions.
 //!
 //! # Features
 //!
@@ -131,6 +132,7 @@
 
 mod backoff;
 mod body;
+mod course;
 mod error;
 mod future;
 mod hold;
@@ -139,7 +141,6 @@ pub mod metrics;
 mod quota;
 mod reading;
 mod service;
-mod session;
 mod template;
 
 pub use backoff::{Backoff, InvalidBackoff};

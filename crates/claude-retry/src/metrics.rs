@@ -16,8 +16,8 @@ pub const CALLS_TOTAL: &str = "claude_retry_calls_total";
 /// Counter of retries: `code` of the failure before ([`Classification::code`]), and whether it was `maybe_executed`
 /// (`true`, `false`): those may be billed twice.
 pub const RETRIES_TOTAL: &str = "claude_retry_retries_total";
-/// Counter of calls that were given up: `reason` ([`Reason::as_str`]) and `code` of the last failure. A call whose answer's
-/// body the deadline cut is among them, although it was counted as a success when its head came.
+/// Counter of calls that were given up: `reason` ([`Reason::as_str`]), and `code` and `maybe_executed` of the last failure, as
+/// above. A call whose answer's body the deadline cut is among them, although it was counted as a success when its head came.
 pub const GAVE_UP_TOTAL: &str = "claude_retry_gave_up_total";
 /// Counter of calls that are themselves the retry of a client (`x-stainless-retry-count` of 1 or more): `funded` is whether
 /// there was quota for it (`true`, `false`).
@@ -60,8 +60,10 @@ pub(crate) fn retry(judged: &Classification, wait: Duration, quota: &Quota) {
     gauge!(QUOTA_TRIES).set(quota.available());
 }
 
-pub(crate) fn gave_up(reason: Reason, code: &'static str, quota: &Quota) {
-    counter!(GAVE_UP_TOTAL, "reason" => reason.as_str(), "code" => code).increment(1);
+pub(crate) fn gave_up(reason: Reason, judged: &Classification, quota: &Quota) {
+    let (code, maybe_executed) = (judged.code(), text(judged.maybe_executed));
+    counter!(GAVE_UP_TOTAL, "reason" => reason.as_str(), "code" => code, "maybe_executed" => maybe_executed)
+        .increment(1);
     gauge!(QUOTA_TRIES).set(quota.available());
 }
 

@@ -19,7 +19,8 @@ const MAX_RATIO: f64 = 1_000.0;
 ///
 /// > extra attempts ≤ `burst` + `ratio` · first tries
 ///
-/// whatever fails. Retries are a bet that the failure is a passing one. When much fails at once, the bet is lost: the
+/// whatever fails. (The retries of a client above, if it says that they are such, pay too; but one for which there is nothing
+/// left still goes once. What a client repeats is its own.) Retries are a bet that the failure is a passing one. When much fails at once, the bet is lost: the
 /// API needs less work then, and a client that repeats everything three times gives it four times as much. The bucket
 /// runs dry, calls fail after one attempt, and when the API comes back it is not met by a storm.
 ///

@@ -14,10 +14,10 @@ use http::{Response, StatusCode, response};
 use http_body::Body as HttpBody;
 use tokio::time::{Sleep, sleep};
 
+use crate::course::Course;
 use crate::error::GaveUp;
 use crate::hold::MAX_FRAMES;
 use crate::layer::ERROR_BODY_TIMEOUT;
-use crate::session::Session;
 
 /// A body that is read ahead, and can be moved after that.
 pub(crate) type Held<B> = Replayed<MeteredBody<Pin<Box<B>>>>;
@@ -66,8 +66,8 @@ where
     B::Error: Into<BoxError>,
 {
     /// What must be read before it is known whether it is a success. Anything else comes back.
-    pub(crate) fn of(response: Response<B>, session: &Session) -> Result<Self, Response<B>> {
-        let Some(aim) = Aim::of(&response, session) else {
+    pub(crate) fn of(response: Response<B>, course: &Course) -> Result<Self, Response<B>> {
+        let Some(aim) = Aim::of(&response, course) else {
             return Err(response);
         };
         Ok(Self::begin(response, aim))
@@ -121,11 +121,11 @@ where
         &mut self,
         cx: &mut Context<'_>,
         clock: &mut Option<Pin<Box<Sleep>>>,
-        session: &Session,
+        course: &Course,
     ) -> Poll<Found> {
         let mut frames = 0;
         loop {
-            if let Some(found) = self.is_enough(session) {
+            if let Some(found) = self.is_enough(course) {
                 return Poll::Ready(found);
             }
             frames += 1;
@@ -138,33 +138,33 @@ where
             };
             match more {
                 Poll::Ready(More::Data(_) | More::Other) => {}
-                Poll::Ready(More::End | More::Failed) => return Poll::Ready(self.at_end(session)),
+                Poll::Ready(More::End | More::Failed) => return Poll::Ready(self.at_end(course)),
                 Poll::Pending => {
-                    let Some(patience) = self.patience(session) else {
+                    let Some(patience) = self.patience(course) else {
                         return Poll::Pending;
                     };
                     let clock = clock.get_or_insert_with(|| Box::pin(sleep(patience)));
                     ready!(clock.as_mut().poll(cx));
-                    return Poll::Ready(self.said().unwrap_or_else(|| self.by_head(session)));
+                    return Poll::Ready(self.said().unwrap_or_else(|| self.by_head(course)));
                 }
             }
         }
     }
 
     /// How long it is waited for; `None` if that is the deadline's affair alone.
-    fn patience(&self, session: &Session) -> Option<Duration> {
+    fn patience(&self, course: &Course) -> Option<Duration> {
         match self.aim {
             // What could go elsewhere at once does not wait for words.
-            Aim::Error if session.has_alternative() => Some(HURRIED),
+            Aim::Error if course.has_alternative() => Some(HURRIED),
             Aim::Error => Some(ERROR_BODY_TIMEOUT),
-            Aim::Content => Some(session.settings().hold.time),
+            Aim::Content => Some(course.settings().hold.time),
             Aim::Answer => None,
         }
     }
 
     /// Whether no more has to be read, or may be.
-    fn is_enough(&self, session: &Session) -> Option<Found> {
-        let settings = session.settings();
+    fn is_enough(&self, course: &Course) -> Option<Found> {
+        let settings = course.settings();
         let progress = self.meter.progress();
         match self.aim {
             Aim::Error => {
@@ -172,7 +172,7 @@ where
                 let is_too_long = cap == 0
                     || self.body.kept() > cap
                     || self.body.size_hint().lower() > u64::try_from(cap).unwrap_or(u64::MAX);
-                is_too_long.then(|| self.by_head(session))
+                is_too_long.then(|| self.by_head(course))
             }
             Aim::Answer => (self.body.kept() > settings.collect).then_some(Found::Good),
             Aim::Content if progress.has_content => Some(Found::Good),
@@ -217,8 +217,8 @@ where
 
     /// Without its body, or with half of it, a response is judged by its head. What it does not say may be that a 429 is no
     /// matter of waiting.
-    pub(crate) fn by_head(&self, session: &Session) -> Found {
-        let mut found = self.judge_head(None, session);
+    pub(crate) fn by_head(&self, course: &Course) -> Found {
+        let mut found = self.judge_head(None, course);
         if let Found::Failed(judged, _) = &mut found
             && judged.kind == ErrorKind::RateLimited
             && judged.retry_after.is_none()
@@ -229,20 +229,20 @@ where
         found
     }
 
-    fn judge_head(&self, said: Option<&claude_wire::ErrorBody>, session: &Session) -> Found {
-        let judged = Classification::of_response(self.head.status, &self.head.headers, said, session.now());
+    fn judge_head(&self, said: Option<&claude_wire::ErrorBody>, course: &Course) -> Found {
+        let judged = Classification::of_response(self.head.status, &self.head.headers, said, course.now());
         judged.map_or(Found::Good, |judged| Found::Failed(judged, None))
     }
 
     /// All of the body is here, or it has failed.
-    fn at_end(&mut self, session: &Session) -> Found {
+    fn at_end(&mut self, course: &Course) -> Found {
         let reading = self.meter.reading();
         if self.aim == Aim::Error {
             return match reading.ending {
-                Some(Ending::Complete) => self.judge_head(reading.error.as_ref(), session),
+                Some(Ending::Complete) => self.judge_head(reading.error.as_ref(), course),
                 // All of it is here, and it is not the API's.
-                Some(Ending::Unreadable(Unreadable::Malformed)) => self.judge_head(None, session),
-                _ => self.by_head(session),
+                Some(Ending::Unreadable(Unreadable::Malformed)) => self.judge_head(None, course),
+                _ => self.by_head(course),
             };
         }
         if let Some(said) = self.said() {
@@ -253,7 +253,7 @@ where
             return Found::Good;
         }
         let failure = self.body.take_error().map(Into::into);
-        let is_cut = failure.is_some() || session.is_message() && reading.ending == Some(Ending::Cut);
+        let is_cut = failure.is_some() || course.is_message() && reading.ending == Some(Ending::Cut);
         if !is_cut {
             return Found::Good;
         }
@@ -276,18 +276,18 @@ where
 }
 
 impl Aim {
-    fn of<B>(response: &Response<B>, session: &Session) -> Option<Self> {
-        let settings = session.settings();
+    fn of<B>(response: &Response<B>, course: &Course) -> Option<Self> {
+        let settings = course.settings();
         if response.status().as_u16() >= 400 {
             return Some(Self::Error);
         }
         match Meter::kind(response.headers()) {
-            Kind::Events if settings.hold.is_on() && session.is_message() => {
+            Kind::Events if settings.hold.is_on() && course.is_message() => {
                 // What is coded cannot be read.
-                let is_of_use = Meter::coding(response.headers()).is_none() && session.may_be_read_ahead();
+                let is_of_use = Meter::coding(response.headers()).is_none() && course.may_be_read_ahead();
                 is_of_use.then_some(Self::Content)
             }
-            Kind::Json if settings.collect > 0 => session.may_be_read_ahead().then_some(Self::Answer),
+            Kind::Json if settings.collect > 0 => course.may_be_read_ahead().then_some(Self::Answer),
             _ => None,
         }
     }

@@ -12,9 +12,9 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use crate::body::ResponseBody;
+use crate::course::Course;
 use crate::future::ResponseFuture;
 use crate::layer::Settings;
-use crate::session::Session;
 
 /// What [`RetryLayer`](crate::RetryLayer) makes. A clone shares the quota, and what the inner service's clones share.
 ///
@@ -58,15 +58,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let session = Session::begin(&self.settings, &mut request);
+        let course = Course::begin(&self.settings, &mut request);
         // The clone has not been polled ready: that happens before each further attempt.
         let clone = self.inner.clone();
-        if session.attempts() == 0 {
+        if course.attempts() == 0 {
             // Nothing is called. What was made ready for it is given back.
             self.inner = clone.clone();
-            return ResponseFuture::new(None, clone, session);
+            return ResponseFuture::new(None, clone, course);
         }
         let future = dispatch(&mut self.inner, request);
-        ResponseFuture::new(Some(future), clone, session)
+        ResponseFuture::new(Some(future), clone, course)
     }
 }

@@ -8,8 +8,8 @@ use claude_wire::Body;
 use claude_wire::facts::{Endpoint, RequestFacts, facts};
 use http::{Extensions, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
-/// A request whose body is in memory, as it came: without what attempts put into it, and without a key, since keys come
-/// in below. Most are never used, so that headers are kept in the form that costs least to make: a list of handles.
+/// A request whose body is in memory, as it came: without what attempts put into it, the key of a layer below among that. Most
+/// are never used, so that headers are kept in the form that costs least to make: a list of handles.
 pub(crate) struct Template {
     method: Method,
     uri: Uri,

@@ -91,7 +91,7 @@ async fn the_gateways_own_answers_are_final_too() {
         assert_eq!((answer.head.status(), answer.should_retry()), (502, expected));
         assert_eq!(path.take_requests().len(), 4);
 
-        let path = Path::start(&[("FINAL_WORD", final_word), ("TIMEOUT", "50ms")]).await;
+        let path = Path::start(&[("FINAL_WORD", final_word), ("TIMEOUT", "1s")]).await;
         let answer = path.ask(As::Whole, "x-sim-fault: stall-headers=forever\r\n").await;
         assert_eq!((answer.head.status(), answer.should_retry()), (504, expected));
         assert_eq!(path.take_requests().len(), 1);

@@ -178,44 +178,59 @@ async fn of_calls_that_are_given_up() {
     let few = || plain().with_quota(Quota::new(0.0, 10).unwrap()).with_max_retries(0);
     let broken_late = || Client::new([status(529), never()]);
     for (layer, client, key, attempts) in [
-        (few(), Client::new([status(529)]), "reason=attempts code=OVERLOADED", 1.0),
+        (few(), Client::new([status(529)]), "reason=attempts code=OVERLOADED maybe_executed=false", 1.0),
         (
             few().with_max_retries(1).with_quota(Quota::new(0.0, 0).unwrap()),
             Client::new([status(429)]),
-            "reason=quota code=RATE_LIMIT",
+            "reason=quota code=RATE_LIMIT maybe_executed=false",
             1.0,
         ),
         (
             few().with_max_retries(1).with_timeout(millis(1)),
             Client::new([status(504)]),
-            "reason=deadline code=TIMEOUT",
+            "reason=deadline code=TIMEOUT maybe_executed=true",
             1.0,
         ),
-        (few().with_timeout(secs(0)), Client::new([ok()]), "reason=deadline code=DEADLINE_EXCEEDED", 0.0),
-        (few().with_timeout(secs(1)), Client::new([never()]), "reason=deadline code=TIMEOUT", 1.0),
+        (
+            few().with_timeout(secs(0)),
+            Client::new([ok()]),
+            "reason=deadline code=DEADLINE_EXCEEDED maybe_executed=false",
+            0.0,
+        ),
+        (
+            few().with_timeout(secs(1)),
+            Client::new([never()]),
+            "reason=deadline code=TIMEOUT maybe_executed=true",
+            1.0,
+        ),
         (
             few().with_timeout(secs(1)),
             Client::new([never().marked(false)]),
-            "reason=deadline code=DEADLINE_EXCEEDED",
+            "reason=deadline code=DEADLINE_EXCEEDED maybe_executed=false",
             1.0,
         ),
-        (few().with_max_retries(1).with_timeout(secs(5)), broken_late(), "reason=deadline code=TIMEOUT", 2.0),
+        (
+            few().with_max_retries(1).with_timeout(secs(5)),
+            broken_late(),
+            "reason=deadline code=TIMEOUT maybe_executed=true",
+            2.0,
+        ),
         (
             few().with_max_retries(1).with_max_wait(millis(1)),
             Client::new([io(ConnectionReset)]),
-            "reason=long_wait code=CONNECTION_LOST",
+            "reason=long_wait code=CONNECTION_LOST maybe_executed=true",
             1.0,
         ),
         (
             few().with_max_retries(1).with_only_if_ready(true),
             Client::new([status(409)]).ready_as([Ready::Now, Ready::Never]),
-            "reason=not_ready code=CONFLICT",
+            "reason=not_ready code=CONFLICT maybe_executed=false",
             1.0,
         ),
         (
             few().with_max_retries(1).with_maybe_executed(MaybeExecuted::Leave),
             Client::new([status(500)]),
-            "reason=maybe_executed code=SERVER_ERROR",
+            "reason=maybe_executed code=SERVER_ERROR maybe_executed=true",
             1.0,
         ),
     ] {
@@ -233,7 +248,7 @@ async fn of_calls_that_are_given_up() {
     let streamed = claude_wire::Body::stream(claude_wire::Body::from("{}"));
     let request = http::Request::post("/v1/messages").body(streamed).unwrap();
     drop(send(&few(), &Client::new([status(529)]), request).await.unwrap());
-    let key = "claude_retry_gave_up_total reason=streamed_request code=OVERLOADED";
+    let key = "claude_retry_gave_up_total reason=streamed_request code=OVERLOADED maybe_executed=false";
     assert_eq!(heard.take()[key], [1.0]);
 }
 
@@ -275,7 +290,12 @@ async fn of_retries_that_are_made_and_of_those_that_are_not() {
             Some(reason) => book(&[
                 ("claude_retry_calls_total outcome=gave_up", &[1.0]),
                 ("claude_retry_attempts", &[1.0]),
-                (&format!("claude_retry_gave_up_total reason={reason} code=SERVER_ERROR"), &[1.0]),
+                (
+                    &format!(
+                        "claude_retry_gave_up_total reason={reason} code=SERVER_ERROR maybe_executed=true"
+                    ),
+                    &[1.0],
+                ),
                 ("claude_retry_quota_tries", &[10.0]),
             ]),
             None => book(&[
@@ -307,7 +327,7 @@ async fn of_a_body_that_the_deadline_cuts() {
         assert_eq!(heard.take(), book(&[]));
         body.frame().await.unwrap().unwrap_err();
         let cut = [
-            ("claude_retry_gave_up_total reason=deadline code=TIMEOUT", &[1.0][..]),
+            ("claude_retry_gave_up_total reason=deadline code=TIMEOUT maybe_executed=true", &[1.0][..]),
             ("claude_retry_quota_tries", &[10.0]),
         ];
         assert_eq!(heard.take(), book(&cut));

@@ -94,6 +94,24 @@ async fn up_to_the_longest_wait() {
     }
 }
 
+/// Nor whether it ends before the deadline: what can is begun, and leaves time for the attempt.
+#[tokio::test(start_paused = true)]
+async fn before_the_deadline() {
+    for (deed, shortest, time) in [
+        (status(429).header("retry-after", "10"), secs(10), secs(10) + millis(200)),
+        (status(500), millis(375), millis(450)),
+        (status(529), secs(1), secs(1) + millis(10)),
+    ] {
+        for seed in 0..50 {
+            let layer = jittered().with_max_retries(1).with_seed(seed);
+            let waits = waits(&layer.clone().with_timeout(time), deed.clone()).await;
+            assert_eq!(waits.len(), 1, "{time:?}");
+            assert!(waits[0] >= shortest && waits[0] < time, "{waits:?}");
+            assert!(self::waits(&layer.with_timeout(shortest), deed.clone()).await.is_empty());
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_seed_makes_it_the_same_again() {
     let of = async |seed| {

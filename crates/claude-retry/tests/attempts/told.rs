@@ -99,7 +99,7 @@ async fn one_event_for_each_retry_and_one_for_giving_up() {
     ]);
     drop(send(&plain().with_max_retries(2), &client, post()).await.unwrap());
     let first = event(&[
-        ("attempt", "1"),
+        ("attempts", "1"),
         ("code", "OVERLOADED"),
         ("maybe_executed", "false"),
         ("message", "retry"),
@@ -108,7 +108,7 @@ async fn one_event_for_each_retry_and_one_for_giving_up() {
         ("wait_ms", "1500"),
     ]);
     let second = event(&[
-        ("attempt", "2"),
+        ("attempts", "2"),
         ("cause", "connection reset"),
         ("code", "CONNECTION_LOST"),
         ("maybe_executed", "true"),

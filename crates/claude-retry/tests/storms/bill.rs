@@ -50,7 +50,7 @@ const NOT_EXECUTED: [(&str, Of); 14] = [
 ];
 
 /// What is executed, and fails before the caller gets any of it.
-const EXECUTED: [(&str, Of); 18] = [
+const EXECUTED: [(&str, Of); 19] = [
     ("status=500 executed", Of::Both),
     ("status=502 executed body=html", Of::Both),
     ("status=503 executed body=empty", Of::Both),
@@ -69,6 +69,7 @@ const EXECUTED: [(&str, Of); 18] = [
     ("truncated-json=1", Of::Streams),
     ("truncated-json=2", Of::Streams),
     ("no-message-stop", Of::Answers),
+    ("reset-mid-event=1, gzip-unasked", Of::Answers),
 ];
 
 /// What breaks when the caller has some of it.
@@ -157,6 +158,13 @@ async fn what_breaks_in_the_callers_hands_is_not_repeated() {
         let Sums { retries, lost, .. } = Sums::of(fault, Of::Streams, true, &retry()).await;
         assert!(retries == 0 && lost > 0, "{fault}");
     }
+}
+
+/// All of a message is there, and less than was promised: it has been paid for.
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_that_promised_more_is_billed_once() {
+    let Sums { retries, in_vain, .. } = Sums::of("wrong-length=5", Of::Both, true, &retry()).await;
+    assert_eq!((retries, in_vain), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,6 +36,10 @@ async fn extra_work_stays_within_the_quota_and_all_is_well_soon_after() {
         rows.push(row);
     }
     rows.truncate(1);
+    let unlimited = RetryLayer::new().with_seed(0).with_collect(1 << 20).with_quota(Quota::unlimited());
+    let upstream_of_it = upstream(0);
+    let ended = load(LENGTH, &through(&unlimited, upstream_of_it.clone())).await;
+    rows.push(STORM.row("no quota", &ended, &upstream_of_it));
     for (name, sdk) in Sdk::OFFICIAL {
         let upstream = upstream(0);
         let ended = load(LENGTH, &sdk.over(upstream.clone())).await;

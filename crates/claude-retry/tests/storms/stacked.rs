@@ -168,17 +168,19 @@ async fn callers_that_heed_the_final_word_add_nothing() {
     }
 }
 
-/// A connection that breaks has no headers to heed.
+/// A connection that breaks has no headers to heed: a gateway makes an answer of it that has, and this is harsher.
 #[tokio::test(start_paused = true)]
 async fn callers_that_repeat_what_broke_pay_from_the_quota() {
     for seed in seeds() {
         let storm = storm(seed, Sdk::PYTHON, heavy(), true).await;
         storm.print("repeating what broke");
         assert!(storm.retries > 0.0 && storm.funded > 0.0);
+        assert!(storm.attempts <= storm.calls + storm.paid);
         storm.assert_paid_for();
     }
 }
 
+/// What they repeat when there is nothing left to pay for it still goes once each time.
 #[tokio::test(start_paused = true)]
 async fn so_do_callers_that_heed_nothing() {
     for seed in seeds() {

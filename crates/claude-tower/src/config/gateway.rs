@@ -50,7 +50,8 @@ pub struct GatewayConfig {
     #[serde(deserialize_with = "duration::deserialize")]
     pub shutdown_grace: Duration,
     /// Up to which size a request is read into memory before it is sent, so that it can be sent again. A larger one, and
-    /// one that carries files, goes on as it comes, and is sent once. 0 reads none.
+    /// one that carries files, goes on as it comes, and is sent once. 0 reads none, and none is read where nothing is
+    /// repeated (`retry.enabled`).
     #[serde(deserialize_with = "size::deserialize")]
     pub max_buffered_request: u64,
     /// Whether each call is logged in one line, without prompts, completions and keys.

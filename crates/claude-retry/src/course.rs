@@ -19,7 +19,7 @@ use crate::template::{Template, is_message};
 const CLOCK: Clock = || tokio::time::Instant::now().into_std();
 
 /// What is known of a call while it runs, and who decides what becomes of it.
-pub(crate) struct Session {
+pub(crate) struct Course {
     settings: Arc<Settings>,
     call: Call,
     attempt: Attempt,
@@ -58,7 +58,7 @@ pub(crate) enum Verdict {
     Final(Option<GaveUp>),
 }
 
-impl Session {
+impl Course {
     /// Makes the call and its first attempt, and puts them into the request; no attempt if the deadline is past.
     pub(crate) fn begin(settings: &Arc<Settings>, request: &mut Request<Body>) -> Self {
         let deadline = deadline(settings, request);
@@ -74,7 +74,7 @@ impl Session {
         } else {
             call.begin_attempt()
         };
-        let mut session = Self {
+        let mut course = Self {
             settings: Arc::clone(settings),
             call,
             attempt,
@@ -90,9 +90,9 @@ impl Session {
             stage: Stage::Fresh,
         };
         if !is_too_late {
-            session.prepare(request);
+            course.prepare(request);
         }
-        session
+        course
     }
 
     fn prepare(&mut self, request: &mut Request<Body>) {
@@ -226,7 +226,7 @@ impl Session {
             }
             Err(Some(reason)) => {
                 self.settle(judged, None);
-                Verdict::Final(Some(self.give_up(reason, judged.code())))
+                Verdict::Final(Some(self.give_up(reason, judged)))
             }
         }
     }
@@ -236,25 +236,23 @@ impl Session {
         if !judged.is_retryable() || matches!(judged.kind, ErrorKind::Refused(_)) {
             return Err(None);
         }
+        self.afford(judged).map_err(Some)
+    }
+
+    fn afford(&self, judged: &Classification) -> Result<(Duration, Permit), Reason> {
         let Some(template) = &self.template else {
-            return Err(Some(Reason::StreamedRequest));
+            return Err(Reason::StreamedRequest);
         };
         if judged.maybe_executed && !self.may_be_executed_twice(template) {
-            return Err(Some(Reason::MaybeExecuted));
+            return Err(Reason::MaybeExecuted);
         }
         let had_its_once = judged.retry == Retry::Once && self.once;
         if self.made > self.settings.max_retries || had_its_once {
-            return Err(Some(Reason::Attempts));
+            return Err(Reason::Attempts);
         }
-        let wait = self.wait(judged);
-        if wait > self.settings.max_wait {
-            return Err(Some(Reason::LongWait));
-        }
-        if self.deadline.is_some_and(|deadline| deadline.remaining(CLOCK()) <= wait) {
-            return Err(Some(Reason::Deadline));
-        }
+        let wait = self.wait(judged)?;
         let permit = self.is_funded.then(|| self.settings.quota.draw(judged)).flatten();
-        permit.map(|permit| (wait, permit)).ok_or(Some(Reason::Quota))
+        permit.map(|permit| (wait, permit)).ok_or(Reason::Quota)
     }
 
     fn may_be_executed_twice(&self, template: &Template) -> bool {
@@ -265,23 +263,33 @@ impl Session {
         }
     }
 
-    fn wait(&self, judged: &Classification) -> Duration {
-        // Another limit group knows nothing of this failure; and who has paused the bucket below makes the call wait there.
-        if self.attempt.alternative_left() || self.attempt.wait_handled() {
-            return Duration::ZERO;
-        }
+    /// Whether a wait is too long is not left to chance: what is judged is the shortest that it can be. Chance may then
+    /// take half of the time that is left after that.
+    fn wait(&self, judged: &Classification) -> Result<Duration, Reason> {
         let Settings { backoff, max_wait, .. } = &*self.settings;
         let retries = self.made.saturating_sub(1);
+        // Another limit group knows nothing of this failure; and who has paused the bucket below makes the call wait there.
+        let is_at_once = self.attempt.alternative_left() || self.attempt.wait_handled();
         let wait = |random| match judged.retry_after {
+            _ if is_at_once => Duration::ZERO,
             Some(asked) => backoff.wait_asked_for(asked, retries, random),
             None if judged.kind == ErrorKind::Overloaded => {
                 backoff.wait(retries, backoff.overload_floor(), random)
             }
             None => backoff.wait(retries, Duration::ZERO, random),
         };
-        // Whether a wait is too long is not left to chance.
         let least = wait(0.0);
-        if least > *max_wait { least } else { wait(self.settings.random()).min(*max_wait) }
+        if least > *max_wait {
+            return Err(Reason::LongWait);
+        }
+        let mut most = *max_wait;
+        if let Some(remaining) = self.deadline.map(|deadline| deadline.remaining(CLOCK())) {
+            if remaining <= least {
+                return Err(Reason::Deadline);
+            }
+            most = most.min(least + (remaining - least) / 2);
+        }
+        Ok(wait(self.settings.random()).min(most))
     }
 
     /// The inner service was not ready for the next attempt.
@@ -319,12 +327,12 @@ impl Session {
         match self.failure.take() {
             Some(failure) => {
                 let (judged, _) = *failure;
-                let gave_up = self.give_up(reason, judged.code());
+                let gave_up = self.give_up(reason, &judged);
                 RetryError::new(gave_up, Error::from(judged)).into()
             }
             None => {
                 let refusal = too_late();
-                let gave_up = self.give_up(reason, refusal.code());
+                let gave_up = self.give_up(reason, &Classification::of_refusal(&refusal));
                 RetryError::new(gave_up, refusal).into()
             }
         }
@@ -339,10 +347,10 @@ impl Session {
         settle(&self.attempt, judged, wait);
     }
 
-    fn give_up(&mut self, reason: Reason, code: &'static str) -> GaveUp {
+    fn give_up(&mut self, reason: Reason, judged: &Classification) -> GaveUp {
         // The gauge is to see what this gives back.
         self.permit = None;
-        let gave_up = give_up(reason, code, self.made, &self.settings.quota);
+        let gave_up = give_up(reason, judged, self.made, &self.settings.quota);
         self.finish(metrics::Outcome::GaveUp);
         gave_up
     }
@@ -355,7 +363,7 @@ impl Session {
 }
 
 /// The caller has left.
-impl Drop for Session {
+impl Drop for Course {
     fn drop(&mut self) {
         if self.stage == Stage::Running {
             self.finish(metrics::Outcome::Dropped);
@@ -374,7 +382,7 @@ impl Cutter {
     pub(crate) fn cut(&self) -> RetryError {
         let judged = Classification::of_error(&timed_out(), Some(true));
         settle(&self.attempt, &judged, None);
-        RetryError::new(give_up(Reason::Deadline, judged.code(), self.attempts, &self.quota), timed_out())
+        RetryError::new(give_up(Reason::Deadline, &judged, self.attempts, &self.quota), timed_out())
     }
 }
 
@@ -392,8 +400,9 @@ fn elapsed(attempt: &Attempt) -> Duration {
 }
 
 /// The one event of a call that is given up.
-fn give_up(reason: Reason, code: &'static str, attempts: u32, quota: &Quota) -> GaveUp {
-    metrics::gave_up(reason, code, quota);
+fn give_up(reason: Reason, judged: &Classification, attempts: u32, quota: &Quota) -> GaveUp {
+    metrics::gave_up(reason, judged, quota);
+    let code = judged.code();
     tracing::info!(target: "claude_retry", code, attempts, reason = reason.as_str(), "gave up");
     GaveUp::new(reason, attempts)
 }
@@ -415,7 +424,7 @@ fn is_past(deadline: Option<Deadline>) -> bool {
 }
 
 /// The one event of a retry.
-fn tell(judged: &Classification, wait: Duration, attempt: u32) {
+fn tell(judged: &Classification, wait: Duration, attempts: u32) {
     tracing::info!(
         target: "claude_retry",
         code = judged.code(),
@@ -423,7 +432,7 @@ fn tell(judged: &Classification, wait: Duration, attempt: u32) {
         request_id = judged.request_id.as_deref(),
         cause = judged.cause,
         maybe_executed = judged.maybe_executed,
-        attempt,
+        attempts,
         wait_ms = wait.as_millis(),
         "retry"
     );
