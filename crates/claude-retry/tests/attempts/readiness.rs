@@ -121,6 +121,11 @@ async fn or_never() {
         assert_eq!((judged.kind(), judged.status().unwrap().as_u16()), (ErrorKind::Server, 500));
         assert!(judged.maybe_executed());
     }
+    // Also what the server asked for.
+    let client =
+        Client::new([status(429).header("retry-after", "7"), ok()]).ready_as([Ready::Now, Ready::Never]);
+    let error = Error::from_service(send(&layer, &client, post()).await.unwrap_err(), None);
+    assert_eq!((error.kind(), error.retry_after()), (ErrorKind::RateLimited, Some(secs(7))));
     // The first attempt waits as ever, and a service that is ready is used.
     let client = Client::new([status(500), ok()]).ready_as([Ready::After(secs(9)), Ready::Now]);
     assert_eq!(send(&layer, &client, post()).await.unwrap().status(), 200);
