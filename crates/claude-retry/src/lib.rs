@@ -73,8 +73,9 @@
 //! | 529 | as below, and 1 s at the least |
 //! | else | 0.5 s · 2ⁿ after n retries, up to 8 s, minus up to a quarter |
 //!
-//! [`Backoff`] says where the numbers are from, and changes them. Before the wait the failed answer is read to its end, within a cap, so that its connection can be used again, and
-//! dropped: during the wait nothing of it is held. The next attempt then waits for the inner service to be ready.
+//! [`Backoff`] says where the numbers are from, and changes them. Before the wait the failed answer is read to its end,
+//! within a cap, so that its connection can be used again, and dropped: during the wait nothing of it is held. The next
+//! attempt then waits for the inner service to be ready.
 //!
 //! # When it is given up
 //!
