@@ -212,7 +212,7 @@ impl Course {
     pub(crate) fn failed(&mut self, judged: &Classification) -> Verdict {
         match self.weigh(judged) {
             Ok((wait, permit)) => {
-                self.settle(judged, Some(wait));
+                settle(&self.attempt, judged, Some(wait));
                 tell(judged, wait, self.made);
                 self.once |= judged.retry == Retry::Once;
                 self.permit = Some(permit);
@@ -220,12 +220,12 @@ impl Course {
                 Verdict::Again(wait)
             }
             Err(None) => {
-                self.settle(judged, None);
+                settle(&self.attempt, judged, None);
                 self.finish(metrics::Outcome::Failed);
                 Verdict::Final(None)
             }
             Err(Some(reason)) => {
-                self.settle(judged, None);
+                settle(&self.attempt, judged, None);
                 Verdict::Final(Some(self.give_up(reason, judged)))
             }
         }
@@ -309,7 +309,7 @@ impl Course {
         }
         // It stood in a queue of a layer below.
         let judged = Classification::of_refusal(&too_late());
-        self.settle(&judged, None);
+        settle(&self.attempt, &judged, None);
         self.give_up_waiting(Reason::Deadline)
     }
 
@@ -341,10 +341,6 @@ impl Course {
     /// The inner service failed when it was to become ready, which is the end of it.
     pub(crate) fn broken(&mut self) {
         self.finish(metrics::Outcome::Failed);
-    }
-
-    fn settle(&self, judged: &Classification, wait: Option<Duration>) {
-        settle(&self.attempt, judged, wait);
     }
 
     fn give_up(&mut self, reason: Reason, judged: &Classification) -> GaveUp {

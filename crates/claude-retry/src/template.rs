@@ -23,7 +23,8 @@ impl Template {
     /// `None` if the body is a stream.
     pub(crate) fn of(request: &Request<Body>) -> Option<Self> {
         let body = request.body().as_bytes()?.clone();
-        let mut headers = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        // A thread that ends has none, and keeps none.
+        let mut headers = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten().unwrap_or_default();
         headers.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
         Some(Self {
             method: request.method().clone(),
@@ -105,7 +106,6 @@ impl Drop for Template {
             return;
         }
         headers.clear();
-        // A thread that ends keeps nothing.
         let kept = SPARE.try_with(|spare| {
             let mut spare = spare.borrow_mut();
             if spare.len() < MAX_SPARE {
