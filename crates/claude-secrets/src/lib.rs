@@ -1,0 +1,7 @@
+//! Keys for calls to the Claude API.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod source;
+
+pub use secrecy::{ExposeSecret, SecretString};
