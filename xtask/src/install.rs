@@ -20,6 +20,23 @@ pub(crate) fn kent(workspace: &Workspace) -> Result<PathBuf> {
     python_with(workspace, "kent", "tests/kent/requirements.txt").map(|bin| bin.join("kent-server"))
 }
 
+/// OpenBao, a server of Vault's API, as pinned in `tests/openbao/requirements.txt`.
+pub(crate) fn openbao(workspace: &Workspace) -> Result<PathBuf> {
+    python_with(workspace, "openbao", "tests/openbao/requirements.txt").map(|bin| bin.join("bao"))
+}
+
+/// The emulators of AWS, as pinned in `tests/aws/requirements.txt`.
+pub(crate) struct Aws {
+    pub(crate) ministack: PathBuf,
+    pub(crate) moto: PathBuf,
+}
+
+/// Installs them into one virtual environment.
+pub(crate) fn aws(workspace: &Workspace) -> Result<Aws> {
+    let bin = python_with(workspace, "aws", "tests/aws/requirements.txt")?;
+    Ok(Aws { ministack: bin.join("ministack"), moto: bin.join("moto_server") })
+}
+
 /// The programs of a virtual environment that has what these requirements pin.
 fn python_with(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
     let pins = workspace.read(requirements)?;
