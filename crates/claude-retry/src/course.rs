@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use claude_errors::{Classification, Error, ErrorKind, Retry};
-use claude_wire::call::{Attempt, Call, CallId, Clock, Deadline, Outcome, Refusal, RefusalKind};
+use claude_wire::call::{Attempt, Call, CallId, Clock, Deadline, Outcome, Refusal, RefusalKind, Template};
 use claude_wire::headers::client_retry_count;
 use claude_wire::{Body, BoxError};
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -14,7 +14,7 @@ use crate::error::{GaveUp, Reason, RetryError};
 use crate::layer::{MaybeExecuted, Settings};
 use crate::metrics;
 use crate::quota::{Permit, Quota};
-use crate::template::{Template, is_message};
+use crate::template::{costs_only_an_answer, is_message};
 
 const CLOCK: Clock = || tokio::time::Instant::now().into_std();
 
@@ -163,7 +163,10 @@ impl Course {
 
     /// Whether it is a `POST /v1/messages`, whose streams are known to have content.
     pub(crate) fn is_message(&self) -> bool {
-        self.template.as_ref().map_or(self.is_streamed_message, Template::is_message)
+        match &self.template {
+            Some(template) => is_message(template.method(), template.uri()),
+            None => self.is_streamed_message,
+        }
     }
 
     /// Whether there is use in reading a good answer ahead: it has a body, and the request could be sent again although it
@@ -258,7 +261,7 @@ impl Course {
     fn may_be_executed_twice(&self, template: &Template) -> bool {
         match self.settings.maybe_executed {
             MaybeExecuted::Leave => false,
-            MaybeExecuted::RepeatAnswers => template.costs_only_an_answer(),
+            MaybeExecuted::RepeatAnswers => costs_only_an_answer(template),
             MaybeExecuted::RepeatAll => true,
         }
     }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use claude_wire::facts::limit_class;
+
 /// Models that share their limits (as of 2026-10-08). Others are a class of their own, named by their id, unless
 /// [`Model::with_limit_class`](crate::Model::with_limit_class) says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,24 +47,7 @@ impl LimitClass {
 
     /// The class of the model with this id.
     pub(crate) fn of_model(id: &str) -> Self {
-        match id {
-            "claude-fable-5-2" | "claude-fable-5-1" | "claude-fable-5" => Self::FABLE_5,
-            "claude-mythos-5-2" | "claude-mythos-5-1" | "claude-mythos-5" | "claude-mythos-preview" => {
-                Self::MYTHOS_5
-            }
-            "claude-opus-5-5" => Self::OPUS_5_5,
-            "claude-opus-5" => Self::OPUS_5,
-            "claude-opus-4-8" | "claude-opus-4-7" | "claude-opus-4-6" | "claude-opus-4-5-20251101" => {
-                Self::OPUS_4
-            }
-            "claude-sonnet-5-5" => Self::SONNET_5_5,
-            "claude-sonnet-5" => Self::SONNET_5,
-            "claude-sonnet-4-6" | "claude-sonnet-4-5-20250929" => Self::SONNET_4,
-            "claude-haiku-5-5" => Self::HAIKU_5_5,
-            "claude-haiku-4-5-20251001" => Self::HAIKU_4_5,
-            "claude-3-5-haiku-20241022" => Self::HAIKU_3_5,
-            other => Self::new(other),
-        }
+        Self::new(limit_class(id))
     }
 
     /// Whether what is read from the prompt cache counts as input.

@@ -24,6 +24,8 @@
 
 mod endpoint;
 mod fingerprint;
+mod limit_class;
+mod prefix;
 mod scan;
 
 use std::fmt;
@@ -34,6 +36,7 @@ use http::Request;
 
 pub use endpoint::Endpoint;
 pub use fingerprint::Fingerprint;
+pub use limit_class::limit_class;
 
 use crate::body::Body;
 use scan::Scan;
@@ -68,6 +71,7 @@ struct Shared {
     bytes: Option<Bytes>,
     scan: Scan,
     fingerprint: OnceLock<Fingerprint>,
+    prefix: OnceLock<Option<u64>>,
 }
 
 /// The facts of `request`: those in its extensions if its body is still the bytes they were read from, and
@@ -92,7 +96,13 @@ impl RequestFacts {
             Some(bytes) if endpoint.has_message_body() => Scan::of(bytes),
             _ => Scan::unread(),
         };
-        let shared = Shared { endpoint, bytes: body.cloned(), scan, fingerprint: OnceLock::new() };
+        let shared = Shared {
+            endpoint,
+            bytes: body.cloned(),
+            scan,
+            fingerprint: OnceLock::new(),
+            prefix: OnceLock::new(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -196,6 +206,16 @@ impl RequestFacts {
         let bytes = self.shared.bytes.as_ref()?;
         let members = self.shared.scan.members.as_slice();
         Some(*self.shared.fingerprint.get_or_init(|| Fingerprint::of(bytes, members)))
+    }
+
+    /// What tells conversations apart, and stays the same from turn to turn: a hash of the model, the tools, the system
+    /// prompt and the first message, of the first 4 KiB and the length of each. `None` without a message. Whoever sends
+    /// one conversation to one place goes by it: the API's own prompt cache is there. It is no proof of equality. Computed at
+    /// the first call and kept.
+    #[must_use]
+    pub fn prefix(&self) -> Option<u64> {
+        let bytes = self.shared.bytes.as_ref()?;
+        *self.shared.prefix.get_or_init(|| prefix::prefix(bytes, &self.shared.scan))
     }
 
     fn text<'a>(&'a self, text: Option<&'a scan::Found>) -> Option<&'a str> {

@@ -39,7 +39,7 @@ pub(super) struct Scan {
 pub(super) struct Member {
     pub(super) range: Range<usize>,
     pub(super) kept: bool,
-    key: Range<usize>,
+    pub(super) key: Range<usize>,
 }
 
 /// A text that was found: where it stands, or decoded if it is written with escapes.
