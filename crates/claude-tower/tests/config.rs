@@ -398,7 +398,7 @@ fn bad_variables_are_refused_by_name() {
             "client.tls is a section; set one of its keys, such as CLAUDE_TOWER__CLIENT__TLS__NATIVE_ROOTS",
         ),
         ("CLIENT__TLS__EXTRA_CA", "['a'", "must be a list, but is text that is no TOML list"),
-        ("CLIENT__TLS__EXTRA_CA", "a,,b", "must be the path of a file, but is empty"),
+        ("CLIENT__TLS__EXTRA_CA", "a,,b", "client.tls.extra_ca[1]: must be the path of a file, but is empty"),
         ("CLIENT__TLS__CLIENT_KEY", "a", "needs client.tls.client_cert as well: set both or neither"),
         ("GATEWAY__ACCESS_LOG", "yes", "must be true or false, but is \"yes\""),
         ("GATEWAY__WORKER_THREADS", "", "must be a whole number from 0, but is empty"),

@@ -42,6 +42,13 @@ impl<'a> Check<'a> {
         self.section = outer;
     }
 
+    /// Checks each table of a list in this section.
+    pub(super) fn tables(&mut self, name: &str, tables: &[impl Validate]) {
+        for (index, table) in tables.iter().enumerate() {
+            self.section(&format!("{name}[{index}]"), table);
+        }
+    }
+
     /// A number within its range, both ends included.
     pub(super) fn number<N>(&mut self, key: &str, value: N, range: RangeInclusive<N>)
     where
@@ -87,20 +94,28 @@ impl<'a> Check<'a> {
 
     fn add(&mut self, kind: ConfigProblemKind, keys: &[&str], message: String) {
         let keys: Vec<String> = keys.iter().map(|key| self.key(key)).collect();
-        if keys.iter().any(|key| self.unread.contains(key)) {
+        if keys.iter().any(|key| within(key).any(|key| self.unread.contains(key))) {
             return;
         }
-        let set = keys.iter().find_map(|key| self.places.get(key).map(|place| (key, place.clone())));
+        let set = keys.iter().find_map(|key| self.places.get(key).map(|place| (key, place)));
         let (key, place) = match (set, keys.first()) {
-            (Some((key, place)), _) => (Some(key.clone()), place),
-            (None, first) => (first.cloned(), Place::Nowhere),
+            (Some((key, place)), _) => (Some(key), Some(place)),
+            // What lacks in a table of a list is missed there.
+            (None, Some(key)) => (Some(key), within(key).find_map(|key| self.places.get(key))),
+            (None, None) => (None, None),
         };
+        let (key, place) = (key.cloned(), place.cloned().unwrap_or(Place::Nowhere));
         self.findings.push(Finding { place, kind, key, message });
     }
 
     fn key(&self, name: &str) -> String {
         if self.section.is_empty() { name.to_owned() } else { format!("{}.{name}", self.section) }
     }
+}
+
+/// The key, and what it is in, from the inside: `a.b[1].c`, `a.b[1]`, `a.b`, `a`.
+fn within(key: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(key), |key| key.rfind(['.', '[']).map(|end| &key[..end]))
 }
 
 /// Checks a section that was made in code. `name` is its own, empty for the whole configuration.

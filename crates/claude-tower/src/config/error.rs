@@ -134,8 +134,12 @@ impl ConfigProblem {
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(variable) = &self.variable {
-            // The variable's name says the key.
-            return write!(f, "environment variable {variable}: {}", self.message);
+            write!(f, "environment variable {variable}: ")?;
+            // The variable's name says the key, but not what in a list it is.
+            if let Some(key) = self.key.as_deref().filter(|key| key.contains('[')) {
+                write!(f, "{key}: ")?;
+            }
+            return f.write_str(&self.message);
         }
         if let Some(file) = &self.file {
             write!(f, "{}", file.display())?;

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::{
     error::{ConfigError, ConfigProblem, ConfigProblemKind},
@@ -15,8 +15,7 @@ use super::{
     load::Settings,
     schema::{KeyPath, Node},
     secret::printable,
-    suggest,
-    value::Item,
+    walk::Walk,
 };
 
 /// The largest file that is read. The reference file has less than a hundredth of it.
@@ -73,68 +72,7 @@ pub(super) fn collect(text: &str, schema: &Node, settings: &mut Settings, findin
     }
     // After a syntax error the rest is the parser's guess.
     if !broken {
-        Walk { root: schema, settings, findings }.section(table.get_ref(), schema, &mut KeyPath::new());
-    }
-}
-
-struct Walk<'a> {
-    root: &'a Node,
-    settings: &'a mut Settings,
-    findings: &'a mut Vec<Finding>,
-}
-
-impl Walk<'_> {
-    fn section(&mut self, table: &DeTable<'_>, schema: &Node, path: &mut KeyPath) {
-        for (key, value) in table {
-            let place = Place::File(key.span().start);
-            let Some((name, node)) =
-                schema.entries().iter().find(|(name, _)| *name == key.get_ref().as_ref())
-            else {
-                self.unknown(key.get_ref(), value.get_ref(), place, schema, path);
-                continue;
-            };
-            path.push(name);
-            match (node, value.get_ref()) {
-                (Node::Section(_), DeValue::Table(table)) => self.section(table, node, path),
-                (Node::Section(_), other) => {
-                    let dotted = path.join(".");
-                    let found = Item::new(other, Place::Nowhere).value.describe();
-                    let message = format!("must be a section, written [{dotted}], but is {found}");
-                    let kind = ConfigProblemKind::InvalidValue;
-                    self.findings.push(Finding { place, kind, key: Some(dotted), message });
-                }
-                (Node::Key, value) => {
-                    self.settings.insert(path.clone(), Item::new(value, place));
-                }
-            }
-            path.pop();
-        }
-    }
-
-    fn unknown(&mut self, typed: &str, value: &DeValue<'_>, place: Place, schema: &Node, path: &KeyPath) {
-        let what = if matches!(value, DeValue::Table(_)) { "unknown section" } else { "unknown key" };
-        // Looking for what was meant takes time; findings beyond the cap are only counted.
-        let meant = (self.findings.len() < ConfigError::KEPT)
-            .then(|| meant(typed, self.root, schema, path))
-            .flatten();
-        let message = match meant {
-            Some(meant) => format!("{what}; did you mean {}?", meant.join(".")),
-            None => {
-                let names: Vec<&str> = schema.entries().iter().map(|(name, _)| *name).collect();
-                format!("{what}; known here: {}", names.join(", "))
-            }
-        };
-        let typed = printable(typed);
-        let key = path.iter().copied().chain([typed.as_str()]).collect::<Vec<_>>().join(".");
-        self.findings.push(Finding { place, kind: ConfigProblemKind::UnknownKey, key: Some(key), message });
-    }
-}
-
-/// What was meant by a name that is unknown in the section at `path`: a similar one there, or the same one elsewhere.
-pub(super) fn meant(typed: &str, root: &Node, section: &Node, path: &KeyPath) -> Option<KeyPath> {
-    let names = section.entries().iter().map(|(name, _)| *name);
-    match suggest::nearest(typed, names) {
-        Some(near) => Some(path.iter().copied().chain([near]).collect()),
-        None => root.keys().into_iter().find(|key| key.last().is_some_and(|last| suggest::same(last, typed))),
+        let mut walk = Walk { root: schema, settings, findings, variable: None };
+        walk.section(table.get_ref(), schema, &mut KeyPath::new());
     }
 }

@@ -56,7 +56,9 @@ impl<'a> Source<'a> {
 pub(super) fn error(mut findings: Vec<Finding>, source: Option<Source<'_>>) -> ConfigError {
     findings.sort_by(|left, right| left.place.cmp(&right.place));
     // The parser says some things twice.
-    findings.dedup_by(|next, last| next.place == last.place && next.message == last.message);
+    findings.dedup_by(|next, last| {
+        next.place == last.place && next.key == last.key && next.message == last.message
+    });
     let omitted = findings.len().saturating_sub(ConfigError::KEPT);
     findings.truncate(ConfigError::KEPT);
     let problems = findings.into_iter().map(|finding| {

@@ -31,7 +31,7 @@
 //!
 //! # The file
 //!
-//! TOML in UTF-8, at most 1 MiB. Durations are text with a unit ([`duration`]), sizes text with a unit or whole
+//! TOML in UTF-8, at most 1 MiB. What there can be several of is a list of tables, `[[gateway.clients]]` for each. Durations are text with a unit ([`duration`]), sizes text with a unit or whole
 //! bytes ([`size`]). A relative path of a file (a certificate, a key) is relative to the folder of the configuration
 //! file, wherever the program was started.
 //!
@@ -42,6 +42,10 @@
 //! text needs no quotes; a list is a TOML array or has commas between its values, so that a value with a comma needs the
 //! array. For a key without a default, empty means not set, whatever the file says. A relative path is relative
 //! to the working directory.
+//!
+//! A list of tables is set as a whole, as a TOML array on which the file's tables have no influence:
+//! `CLAUDE_TOWER__GATEWAY__CLIENTS='[{ name = "reports", token_sha256 = "sha256:…" }]'`. Empty means none. A part of such a
+//! list has no variable.
 //!
 //! The environment stands over the file, the file over the defaults. A value that is overridden is not checked.
 //!
@@ -69,6 +73,7 @@ mod suggest;
 mod text;
 mod url;
 mod value;
+mod walk;
 
 use std::{ffi::OsString, path::Path, sync::Arc};
 
@@ -92,7 +97,8 @@ pub use retry::RetryConfig;
 /// # Ok::<_, claude_tower::config::ConfigError>(())
 /// ```
 // A new section is: a struct with `#[serde(default, deny_unknown_fields)]`, `Default` and `Validate`, a field here, a line
-// in `check`, and its part of the reference file. The tests find its keys by themselves.
+// in `check`, and its part of the reference file. The tests find its keys by themselves. A field `Vec<Struct>` is a list of
+// tables; its struct is made like a section, and `Check::tables` checks it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -166,10 +172,11 @@ impl Config {
         check::validate("", self)
     }
 
-    /// All keys there are, dotted, such as `client.tls.native_roots`; also those without a default.
+    /// All keys there are, dotted, such as `client.tls.native_roots`; also those without a default. Those of each table in a
+    /// list have `[]` behind the list's name.
     #[must_use]
     pub fn keys() -> Vec<String> {
-        schema::Node::of::<Self>().keys().iter().map(|key| key.join(".")).collect()
+        schema::Node::of::<Self>().keys().iter().map(|key| schema::dotted(key)).collect()
     }
 
     /// A file with every key: its default, and what it means in one line, with unit and range. Keys without a default

@@ -67,6 +67,16 @@ impl Item {
         };
         Self { value, place }
     }
+
+    /// A list, of which the elements are kept for themselves.
+    pub(super) fn list(place: Place) -> Self {
+        Self { value: Value::List(Vec::new()), place }
+    }
+
+    /// A table, of which the keys are kept for themselves.
+    pub(super) fn table(place: Place) -> Self {
+        Self { value: Value::Table(Vec::new()), place }
+    }
 }
 
 fn integer(number: &DeInteger<'_>) -> Value {
