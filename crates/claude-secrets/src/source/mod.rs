@@ -5,17 +5,22 @@
 //! | [`EnvironmentSource`] | a variable of the environment |
 //! | [`FileSource`] | a file, or a field of a JSON file: what Kubernetes and Docker mount |
 #![cfg_attr(feature = "aws", doc = "| [`Aws`] | AWS Secrets Manager (feature `aws`) |")]
-#![cfg_attr(feature = "vault", doc = "| [`Vault`] | the KV engines of HashiCorp Vault and OpenBao (feature `vault`) |")]
+#![cfg_attr(
+    feature = "vault",
+    doc = "| [`Vault`] | the KV engines of HashiCorp Vault and OpenBao (feature `vault`) |"
+)]
 //! | [`source_fn`] | any async closure |
 //! | [`StaticSource`] | a key that is there already, for tests |
 
+mod clean;
 mod closure;
 mod environment;
 mod error;
-mod field;
 mod fetched;
+mod field;
 mod file;
 mod fixed;
+mod shown;
 
 use std::future::Future;
 use std::pin::Pin;
