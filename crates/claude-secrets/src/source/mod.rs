@@ -13,6 +13,8 @@
 //! | [`StaticSource`] | a key that is there already, for tests |
 
 mod clean;
+#[cfg(feature = "aws")]
+mod aws;
 mod closure;
 mod environment;
 mod error;
@@ -27,6 +29,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "aws")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws")))]
+pub use aws::{Aws, AwsSource};
 pub use closure::{SourceFn, source_fn};
 pub use environment::EnvironmentSource;
 pub use error::{SourceError, SourceErrorKind};
