@@ -6,17 +6,34 @@ use std::sync::Arc;
 
 use super::{Fetch, Fetched, SecretSource, SourceError};
 
-/// A source of any async closure. `id` names it in errors and logs, and holds nothing secret.
+/// A source of any async closure, for a place that no other source is written for. `id` names it in errors and logs, and
+/// holds nothing secret.
+///
+/// The closure is called once for each fetch, and what it returns may be dropped at any point. When it fails, it says why in
+/// its own words: what another library says may quote what it has read.
 ///
 /// ```
 /// use claude_secrets::SecretString;
-/// use claude_secrets::source::{Fetched, source_fn};
+/// use claude_secrets::source::{Fetched, SecretSource, SourceError, SourceErrorKind, source_fn};
+/// # use std::sync::Arc;
+/// # struct Safe;
+/// # impl Safe { async fn open(&self, _: &str) -> Result<(String, u32), ()> { Ok(("sk-ant-example".to_owned(), 7)) } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), SourceError> {
+/// # let safe = Arc::new(Safe);
 ///
-/// let source = source_fn("own:claude", || async {
-///     let key = SecretString::from("sk-ant-…");
-///     Ok(Fetched::new(key).with_version("7"))
+/// let source = source_fn("safe:claude", move || {
+///     let safe = Arc::clone(&safe);
+///     async move {
+///         let (key, version) = safe.open("claude").await.map_err(|_| {
+///             SourceError::new("safe:claude", SourceErrorKind::Unavailable, "the safe does not open")
+///         })?;
+///         Ok(Fetched::new(SecretString::from(key)).with_version(version.to_string()))
+///     }
 /// });
-/// # drop(source);
+/// assert_eq!(source.fetch().await?.version.as_deref(), Some("7"));
+/// # Ok(())
+/// # }
 /// ```
 pub fn source_fn<F, Fut>(id: impl Into<Arc<str>>, fetch: F) -> SourceFn<F>
 where

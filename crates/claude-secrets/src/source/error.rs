@@ -6,7 +6,16 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// Why a secret could not be had. Its words name the source and the reason, never content: what is put into `detail` is
-/// written by the source itself, or is the name of a field or of an error code.
+/// written by the source itself, or is the name of a field or of an error code. It has no cause: the errors of other libraries may
+/// hold what they have read.
+///
+/// ```
+/// use claude_secrets::source::{SourceError, SourceErrorKind};
+///
+/// let error = SourceError::new("file:/run/secrets/claude", SourceErrorKind::Empty, "the file is empty");
+/// assert_eq!(error.to_string(), "file:/run/secrets/claude: the file is empty");
+/// assert_eq!(error.kind().as_str(), "empty");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{id}: {detail}")]
 pub struct SourceError {

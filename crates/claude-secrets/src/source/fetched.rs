@@ -5,7 +5,23 @@ use std::time::{Duration, SystemTime};
 
 use secrecy::SecretString;
 
-/// A secret, and what its source knows of it. White space and a byte order mark around a secret are no part of it.
+/// A secret, and what its source knows of it.
+///
+/// White space and a byte order mark around a secret are no part of it. A source need not take them off, nor look whether the rest can
+/// be a key: that is done for all sources alike.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use claude_secrets::SecretString;
+/// use claude_secrets::source::Fetched;
+///
+/// let fetched = Fetched::new(SecretString::from("sk-ant-new"))
+///     .with_previous(SecretString::from("sk-ant-old"))
+///     .with_version("7")
+///     .with_ttl(Duration::from_secs(60));
+/// assert!(!format!("{fetched:?}").contains("sk-ant"));
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Fetched {

@@ -18,8 +18,8 @@ use super::{Fetch, Fetched, SecretSource, SourceError, SourceErrorKind};
 
 mod look;
 
-/// How often a file is looked at. It costs some system calls, and with the kubelet a new secret takes a minute or more to arrive
-/// anyway; what counts are tools that write the file and switch the old key off at once.
+/// How often a file is looked at. It costs some system calls. The kubelet takes up to a minute and more until it brings a new
+/// secret, so seconds do not matter there; they do with tools that write the file and switch the old key off at once.
 const TTL: Duration = Duration::from_secs(5);
 
 /// How long a file that changed must stay as it is to be taken for written to its end. A tool that writes in several steps has
@@ -53,7 +53,8 @@ const LOOKS: u32 = 20;
 ///
 /// The [`created`](Fetched::created) of a key is the time of the file's last change, which for a mounted secret is when it arrived
 /// in this container, not when the key was made. The [`version`](Fetched::version) names the file and that time: the same file
-/// has the same, and it says nothing of the content.
+/// has the same, and it says nothing of the content. It is for people: a file system whose clock is coarse can have two contents of
+/// one version.
 ///
 /// ```
 /// use claude_secrets::source::{FileSource, SecretSource};
@@ -201,5 +202,42 @@ impl FileSource {
 impl fmt::Debug for FileSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileSource").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use tokio_test::assert_ready;
+    use tokio_test::task::spawn;
+
+    use super::FileSource;
+    use crate::source::{SecretSource, SourceErrorKind};
+
+    #[tokio::test]
+    async fn a_file_that_does_not_answer_holds_one_thread_and_not_one_for_each_fetch() {
+        let source = FileSource::new("/nowhere/key");
+        let (answer, wait) = mpsc::channel::<()>();
+        let known = Arc::clone(&source.known).lock_owned().await;
+        let mut hanging = spawn(source.blocking(known, move || wait.recv()));
+        assert!(hanging.poll().is_pending());
+        drop(hanging);
+
+        // Dropped as well, by whoever does not wait for ever.
+        assert!(spawn(source.fetch()).poll().is_pending());
+        let mut fetch = spawn(source.fetch());
+        assert!(fetch.poll().is_pending());
+        assert!(!fetch.is_woken());
+
+        drop(answer);
+        assert_eq!(fetch.await.unwrap_err().kind(), SourceErrorKind::NotFound);
+    }
+
+    #[test]
+    fn outside_a_runtime_there_is_an_error_and_no_panic() {
+        let source = FileSource::new("key");
+        let error = assert_ready!(spawn(source.fetch()).poll()).unwrap_err();
+        assert_eq!(error.to_string(), "file:key: is read outside a tokio runtime");
     }
 }

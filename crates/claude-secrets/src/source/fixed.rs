@@ -8,6 +8,14 @@ use super::{Fetch, Fetched, SecretSource};
 
 /// A key that is there already: for tests, and for programs that have their own way to it. A key written down in a program or
 /// in its configuration is in every backup of it; use another source.
+///
+/// ```
+/// use claude_secrets::source::{SecretSource, StaticSource};
+///
+/// let source = StaticSource::new("sk-ant-of-a-simulator");
+/// assert_eq!(source.id(), "static");
+/// assert_eq!(format!("{source:?}"), "StaticSource");
+/// ```
 #[derive(Clone)]
 pub struct StaticSource {
     secret: SecretString,

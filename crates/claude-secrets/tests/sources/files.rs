@@ -151,14 +151,6 @@ async fn many_may_fetch_at_once() {
     }
 }
 
-#[test]
-fn without_a_runtime_it_says_so() {
-    let source = FileSource::new("key");
-    let fetch = tokio_test::task::spawn(source.fetch()).poll();
-    let std::task::Poll::Ready(Err(error)) = fetch else { panic!("there is nobody to read it") };
-    assert_eq!(error.kind(), SourceErrorKind::Misconfigured);
-}
-
 #[tokio::test]
 async fn a_key_in_place_of_a_path_is_not_shown() {
     let source = FileSource::new(KEY).with_field(KEY);

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::source::SourceErrorKind;
 
-/// The longest file that is read, in bytes: what Docker's secrets may have and more than AWS's, and little enough to read at once.
+/// The longest file that is read, in bytes: as long as a secret at AWS may be, and short enough to be read at once.
 const MAX_LENGTH: usize = 64 * 1024;
 
 /// How often a path that leads nowhere is tried again at once. The kubelet takes the old directory away right after the swap, so
@@ -88,7 +88,7 @@ impl Stamp {
         self.modified
     }
 
-    /// Time and inode. Tools that make images give all files one time; the length is left out, since it tells of the content.
+    /// Time and inode: some tools give all files one time. The length is left out, since it tells of the content.
     pub(super) fn version(&self) -> Option<String> {
         let modified = self.modified?;
         let (sign, since) = match modified.duration_since(UNIX_EPOCH) {
@@ -227,4 +227,21 @@ fn anyone_may_write(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn anyone_may_write(_: &Metadata) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::Stamp;
+
+    #[test]
+    fn a_version_is_the_time_and_the_inode() {
+        let stamp = |modified| Stamp { modified, length: 108, place: (7, 0x2a) };
+        let version = |modified| stamp(modified).version();
+        let second = Duration::from_millis(1500);
+        assert_eq!(version(Some(UNIX_EPOCH + second)).as_deref(), Some("1.500000000-2a"));
+        assert_eq!(version(Some(UNIX_EPOCH - second)).as_deref(), Some("-1.500000000-2a"));
+        assert_eq!(version(None), None);
+    }
 }
