@@ -2,6 +2,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod door;
 pub mod source;
 
 pub use secrecy::{ExposeSecret, SecretString};
