@@ -15,7 +15,6 @@ pub(crate) fn is_blank(text: &str) -> bool {
 
 /// The key in what a source gave, as it goes into a header: without white space and byte order marks around it, which editors and
 /// `echo` leave there.
-#[cfg_attr(not(test), expect(dead_code, reason = "the key ring is still to come"))]
 pub(crate) fn clean(id: &str, secret: SecretString) -> Result<SecretString, SourceError> {
     let malformed = |detail| Err(SourceError::new(id, SourceErrorKind::Malformed, detail));
     let text = secret.expose_secret();

@@ -12,9 +12,9 @@
 //! | [`source_fn`] | any async closure |
 //! | [`StaticSource`] | a key that is there already, for tests |
 
-mod clean;
 #[cfg(feature = "aws")]
 mod aws;
+mod clean;
 mod closure;
 mod environment;
 mod error;
@@ -32,6 +32,7 @@ use std::time::Duration;
 #[cfg(feature = "aws")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aws")))]
 pub use aws::{Aws, AwsSource};
+pub(crate) use clean::clean;
 pub use closure::{SourceFn, source_fn};
 pub use environment::EnvironmentSource;
 pub use error::{SourceError, SourceErrorKind};

@@ -1,9 +1,10 @@
 //! Keeps answers from the SDK.
 //!
-//! The SDK logs what it receives at `TRACE`: the body, if `LOG_SENSITIVE_BODIES` is set, and otherwise still the token that
-//! it did not expect, which may be the secret. It copies the secret, too, and wipes none of the copies. So what the server
-//! says is taken off below it: the SDK gets an empty answer or the bare code of an error, which is all that it needs to
-//! decide whether to send again.
+//! The SDK logs what it receives at `TRACE` (1.125, 2026-11): `aws_smithy_runtime::client::orchestrator::http` the body, if
+//! `LOG_SENSITIVE_BODIES` is set, and `aws_smithy_runtime::client::orchestrator` always the words of an error, and of an
+//! answer the value that it could not read. It copies the secret, too, and wipes none of the copies. So what the server says
+//! is taken off below it: the SDK gets an empty answer or the bare code of an error, which is all that it needs to decide
+//! whether to send again.
 
 use std::future::poll_fn;
 use std::pin::pin;

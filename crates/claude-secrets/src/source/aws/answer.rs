@@ -25,7 +25,7 @@ impl Version {
         let text = match (answer.remove("SecretString"), answer.remove("SecretBinary")) {
             (Some(Value::String(text)), _) => SecretString::from(text),
             (None | Some(Value::Null), Some(Value::String(coded))) => {
-                decoded(Zeroizing::new(coded)).ok_or_else(|| malformed("its binary value is not UTF-8"))?
+                decoded(&Zeroizing::new(coded)).ok_or_else(|| malformed("its binary value is not UTF-8"))?
             }
             (None | Some(Value::Null), None | Some(Value::Null)) => {
                 return Err(SourceError::new(id, SourceErrorKind::Empty, "the version has no value"));
@@ -41,8 +41,8 @@ impl Version {
     }
 }
 
-fn decoded(coded: Zeroizing<String>) -> Option<SecretString> {
-    let bytes = aws_smithy_types::base64::decode(coded.as_str()).ok()?;
+fn decoded(coded: &str) -> Option<SecretString> {
+    let bytes = aws_smithy_types::base64::decode(coded).ok()?;
     match String::from_utf8(bytes) {
         Ok(text) => Some(SecretString::from(text)),
         Err(error) => {

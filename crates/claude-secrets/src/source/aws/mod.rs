@@ -162,7 +162,8 @@ impl Aws {
 
     /// The client, made by whoever asks first. One that is dropped while it makes it leaves that to the next.
     async fn client(&self, id: &str) -> Result<&Client, SourceError> {
-        self.shared.client.get_or_try_init(|| self.shared.settings.client(id)).await
+        // Boxed, because what looks for credentials is some 20 KiB, which each fetch would carry along.
+        self.shared.client.get_or_try_init(|| Box::pin(self.shared.settings.client(id))).await
     }
 }
 

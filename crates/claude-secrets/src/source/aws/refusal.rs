@@ -61,7 +61,7 @@ fn no_credentials(error: &CredentialsError) -> Failure {
 }
 
 /// The error of this type in the chain.
-fn find<'a, T: Error + 'static>(error: Option<&'a (impl Error + 'static)>) -> Option<&'a T> {
+fn find<T: Error + 'static>(error: Option<&(impl Error + 'static)>) -> Option<&T> {
     let mut next = error.map(|error| error as &(dyn Error + 'static));
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

@@ -1,0 +1,113 @@
+//! One version of a key, ready to be put on requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use claude_wire::headers::names::X_API_KEY;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::fingerprint::{Digest, Fingerprinter};
+
+/// Which header carries the key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// `x-api-key`: the API takes it with both of its versions (2026-11).
+    #[default]
+    ApiKey,
+    /// `authorization: Bearer`: what the official SDKs send since their late 2026 majors, and what access tokens need.
+    Bearer,
+}
+
+impl Scheme {
+    const fn name(self) -> HeaderName {
+        match self {
+            Self::ApiKey => X_API_KEY,
+            Self::Bearer => AUTHORIZATION,
+        }
+    }
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::ApiKey => "",
+            Self::Bearer => "Bearer ",
+        }
+    }
+}
+
+/// One version of a key. Shared by the requests that carry it: who counts the handles knows how many are on their way.
+pub(crate) struct Credential {
+    name: HeaderName,
+    value: HeaderValue,
+    digest: Digest,
+    pub(crate) fingerprint: Arc<str>,
+    dead: AtomicBool,
+}
+
+/// The memory of a header's value, wiped when the last request that carries it has gone.
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Credential {
+    /// `None` if it holds what no header can.
+    pub(crate) fn new(secret: &SecretString, scheme: Scheme, fingerprinter: &Fingerprinter) -> Option<Self> {
+        let secret = secret.expose_secret().as_bytes();
+        let prefix = scheme.prefix().as_bytes();
+        let mut text = Zeroizing::new(Vec::with_capacity(prefix.len() + secret.len()));
+        text.extend_from_slice(prefix);
+        text.extend_from_slice(secret);
+        // Not copied: every clone of the value is a handle to this memory.
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(Wiped(text))).ok()?;
+        value.set_sensitive(true);
+        let (digest, fingerprint) = fingerprinter.of(secret);
+        Some(Self { name: scheme.name(), value, digest, fingerprint, dead: AtomicBool::new(false) })
+    }
+
+    /// Whether both are the same key.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+
+    /// Whether the API has refused it, and its source had no other.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    /// Says so; whether it is news.
+    pub(crate) fn bury(&self) -> bool {
+        !self.dead.swap(true, Ordering::Relaxed)
+    }
+
+    /// The operator's word that it may be tried again.
+    pub(crate) fn revive(&self) {
+        self.dead.store(false, Ordering::Relaxed);
+    }
+
+    /// The only credential of these headers from now on.
+    pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
+        take_off(headers);
+        headers.insert(self.name.clone(), self.value.clone());
+    }
+}
+
+/// Removes whatever credential is there.
+pub(crate) fn take_off(headers: &mut HeaderMap) {
+    headers.remove(X_API_KEY);
+    headers.remove(AUTHORIZATION);
+}
+
+/// The credential that the caller has put there himself, if there is any: without its scheme.
+pub(crate) fn of_caller(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(X_API_KEY).or_else(|| headers.get(AUTHORIZATION))?.as_bytes();
+    let bearer = value.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    Some(bearer.map_or(value, |(_, token)| token))
+}

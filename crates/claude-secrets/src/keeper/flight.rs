@@ -1,0 +1,219 @@
+//! One fetch, from its begin until what it brought is in place.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::freshness::Freshness;
+use super::news::News;
+use super::state::{About, State};
+use super::{Keeper, Timing};
+use crate::clock::CLOCK;
+use crate::credential::Credential;
+use crate::metrics;
+use crate::source::{Fetched, SourceError, SourceErrorKind, clean};
+
+/// How often it is said at most that a key is old.
+const WARN_AGAIN: Duration = Duration::from_secs(24 * 3_600);
+
+/// Lands the fetch that it belongs to, whatever becomes of the task.
+struct Landing {
+    keeper: Arc<Keeper>,
+    flight: u64,
+    begun: Instant,
+    has_landed: bool,
+}
+
+impl Keeper {
+    /// Begins a fetch; `false` outside of a runtime.
+    pub(super) fn take_off(self: &Arc<Self>, state: &mut State) -> bool {
+        let Ok(runtime) = Handle::try_current() else {
+            let detail = "keys are fetched inside a tokio runtime";
+            state.error = Some(SourceError::new(self.source.id(), SourceErrorKind::Misconfigured, detail));
+            return false;
+        };
+        state.started += 1;
+        state.flight = Some(state.started);
+        let keeper = Arc::clone(self);
+        let landing = Landing { keeper, flight: state.started, begun: CLOCK(), has_landed: false };
+        drop(runtime.spawn(landing.fly()));
+        true
+    }
+}
+
+impl Landing {
+    async fn fly(mut self) {
+        let keeper = Arc::clone(&self.keeper);
+        let limit = keeper.timing.fetch_timeout;
+        let fetched = timeout(limit, keeper.source.fetch()).await.unwrap_or_else(|_| {
+            let detail = format!("did not answer within {limit:?}");
+            Err(SourceError::new(keeper.source.id(), SourceErrorKind::TimedOut, detail))
+        });
+        self.land(fetched.and_then(|fetched| keeper.read(&fetched)));
+    }
+
+    fn land(&mut self, brought: Result<Brought, SourceError>) {
+        self.has_landed = true;
+        let keeper = &self.keeper;
+        let now = CLOCK();
+        let result = brought.as_ref().map(|_| ()).map_err(SourceError::kind);
+        let mut news = Vec::new();
+        let mut state = keeper.state();
+        state.flight = None;
+        match brought {
+            Ok(brought) => {
+                let default_ttl = keeper.source.default_ttl();
+                state.freshness = Some(Freshness::new(&keeper.timing, brought.ttl, default_ttl, now));
+                state.take(brought, &keeper.timing, now, &mut news);
+            }
+            Err(error) => state.fail(error, &keeper.timing, now, &mut news),
+        }
+        state.judge(self.flight, &keeper.timing, now, &mut news);
+        // One that was asked for after this had begun.
+        let wanted = state.refused.as_ref().map(|(_, flight)| *flight).max(state.wanted);
+        if wanted.is_some_and(|wanted| wanted > self.flight) {
+            keeper.take_off(&mut state);
+        }
+        drop(state);
+        self.tell();
+        metrics::fetched(&keeper.name, result, now.saturating_duration_since(self.begun));
+        news.into_iter().for_each(|news| news.tell(&keeper.name));
+    }
+
+    fn tell(&self) {
+        self.keeper.landed.send_if_modified(|landed| {
+            let is_news = *landed < self.flight;
+            *landed = (*landed).max(self.flight);
+            is_news
+        });
+    }
+}
+
+/// The task is gone before its fetch was through: its runtime has ended, or the source has panicked.
+impl Drop for Landing {
+    fn drop(&mut self) {
+        if self.has_landed {
+            return;
+        }
+        if std::thread::panicking() {
+            let id = self.keeper.source.id();
+            self.land(Err(SourceError::new(id, SourceErrorKind::Unavailable, "its fetch panicked")));
+            return;
+        }
+        let mut state = self.keeper.state();
+        state.flight = None;
+        // Whoever waits says it again, and takes over; also who waits for the one that would have come after this.
+        state.refused = None;
+        state.wanted = None;
+        state.started += 1;
+        self.flight = state.started;
+        drop(state);
+        self.tell();
+    }
+}
+
+/// What a fetch has brought, ready to be put on requests.
+struct Brought {
+    current: Credential,
+    about: About,
+    previous: Option<Credential>,
+    ttl: Option<Duration>,
+}
+
+impl Keeper {
+    fn read(&self, fetched: &Fetched) -> Result<Brought, SourceError> {
+        let id = self.source.id();
+        let credential = |secret| {
+            let secret = clean(id, secret)?;
+            Credential::new(&secret, self.scheme, &self.fingerprinter)
+                .ok_or_else(|| SourceError::new(id, SourceErrorKind::Malformed, "cannot stand in a header"))
+        };
+        let current = credential(fetched.secret.clone())?;
+        let version = fetched.version.as_deref().map(Arc::from);
+        // One that cannot be used is none: it would only stand in.
+        let previous = fetched.previous.clone().and_then(|secret| credential(secret).ok());
+        Ok(Brought {
+            current,
+            about: About { version, created: fetched.created },
+            previous,
+            ttl: fetched.ttl,
+        })
+    }
+}
+
+impl State {
+    fn take(&mut self, brought: Brought, timing: &Timing, now: Instant, news: &mut Vec<News>) {
+        let Brought { current, about, previous, .. } = brought;
+        self.failures = 0;
+        self.next_try = None;
+        self.error = None;
+        self.about = about;
+        let until = now.checked_add(timing.overlap).unwrap_or(now);
+        let current = match self.current.take() {
+            // What the API has said of it still holds.
+            Some(known) if known.is_same(&current) => known,
+            Some(known) => {
+                let to = Arc::new(current);
+                let version = self.about.version.clone();
+                news.push(News::Rotated { from: Arc::clone(&known), to: Arc::clone(&to), version });
+                self.before = Some((known, until));
+                self.warned = None;
+                to
+            }
+            None => Arc::new(current),
+        };
+        if let Some(previous) = previous {
+            let is_known = self.before.as_ref().is_some_and(|(before, _)| before.is_same(&previous));
+            if !is_known && !previous.is_same(&current) {
+                self.before = Some((Arc::new(previous), until));
+            }
+        }
+        let age = self
+            .about
+            .created
+            .map(|created| (timing.wall_clock)().duration_since(created).unwrap_or_default());
+        let is_said = self.warned.is_some_and(|at| now.saturating_duration_since(at) < WARN_AGAIN);
+        let is_due = age.is_some_and(|age| age > timing.max_age) && !is_said;
+        if is_due {
+            self.warned = Some(now);
+        }
+        news.push(News::Fetched { age, is_due, credential: Arc::clone(&current) });
+        self.current = Some(current);
+    }
+
+    fn fail(&mut self, error: SourceError, timing: &Timing, now: Instant, news: &mut Vec<News>) {
+        self.leave_alone(timing, now);
+        let stale = self.freshness.as_ref().map(|fresh| now.saturating_duration_since(fresh.fetched));
+        news.push(News::Failed { error: error.clone(), stale });
+        self.error = Some(error);
+    }
+
+    /// What becomes of a key that was refused, now that this fetch has landed.
+    fn judge(&mut self, flight: u64, timing: &Timing, now: Instant, news: &mut Vec<News>) {
+        if self.wanted.take_if(|wanted| *wanted <= flight).is_some() {
+            // An operator's word: what the API has said is to be asked again.
+            let before = self.before.as_ref().map(|(before, _)| before);
+            self.current.iter().chain(before).for_each(|credential| credential.revive());
+            self.refused = None;
+            return;
+        }
+        if let Some((of, _)) = self.refused.take_if(|(_, awaited)| *awaited <= flight)
+            && self.is_current(&of)
+            && of.bury()
+        {
+            news.push(News::Buried(of));
+        }
+        let is_dead = self.current.as_ref().is_some_and(|current| current.is_dead());
+        if is_dead && self.error.is_none() {
+            self.leave_alone(timing, now);
+        }
+    }
+
+    /// The source is asked again after a pause.
+    fn leave_alone(&mut self, timing: &Timing, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        self.next_try = now.checked_add(timing.pause(self.failures, fastrand::f64()));
+    }
+}

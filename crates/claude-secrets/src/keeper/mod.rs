@@ -1,0 +1,208 @@
+//! Keeps one key: fetches it, looks again in time, and never twice at once.
+//!
+//! A fetch runs in a task of its own, so that whoever waits for it may leave. Each has a number; who waits, waits until the
+//! fetch of that number has landed, however it did. A fetch whose runtime ends lands too: the next who waits begins another.
+
+mod flight;
+mod freshness;
+mod news;
+mod state;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::credential::{Credential, Scheme};
+use crate::fingerprint::Fingerprinter;
+use crate::source::{SecretSource, SourceError};
+
+pub(crate) use freshness::Timing;
+pub use freshness::{
+    ADVISORY_REFRESH, DEFAULT_FETCH_TIMEOUT, DEFAULT_JITTER, DEFAULT_MAX_AGE, DEFAULT_MAX_STALE,
+    DEFAULT_OVERLAP, DEFAULT_TTL, FAILURE_BACKOFF, MANDATORY_REFRESH,
+};
+use news::News;
+pub(crate) use state::About;
+use state::State;
+
+/// One key, and what is known of it.
+pub(crate) struct Keeper {
+    name: Arc<str>,
+    source: Arc<dyn SecretSource>,
+    scheme: Scheme,
+    fingerprinter: Fingerprinter,
+    timing: Arc<Timing>,
+    state: Mutex<State>,
+    /// The number of the last fetch that has landed.
+    landed: watch::Sender<u64>,
+}
+
+/// What there is for a request.
+pub(crate) enum Look {
+    /// This one.
+    Use(Arc<Credential>),
+    /// Something when the fetch of this number has landed.
+    Wait(u64),
+    /// Nothing, and when to look again.
+    Fail(Arc<NoKey>),
+}
+
+/// Why there is nothing.
+#[derive(Debug)]
+pub(crate) struct NoKey {
+    pub(crate) why: Why,
+    pub(crate) again_in: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Why {
+    /// The API refuses it, and its source has no other.
+    Refused,
+    /// Its source failed.
+    Source(SourceError),
+}
+
+/// What becomes of a key that the API has refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// There is another already.
+    Replaced,
+    /// It is known when the fetch of this number has landed.
+    Wait(u64),
+    /// There is no other.
+    Dead,
+}
+
+/// What can be said of a key.
+pub(crate) struct Snapshot {
+    pub(crate) current: Option<Arc<Credential>>,
+    pub(crate) about: About,
+    pub(crate) previous: Option<Arc<Credential>>,
+    pub(crate) fetched: Option<Instant>,
+    pub(crate) is_stale: bool,
+    pub(crate) error: Option<SourceError>,
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        name: Arc<str>,
+        source: Arc<dyn SecretSource>,
+        scheme: Scheme,
+        fingerprinter: Fingerprinter,
+        timing: Arc<Timing>,
+    ) -> Self {
+        let (landed, _) = watch::channel(0);
+        Self { name, source, scheme, fingerprinter, timing, state: Mutex::default(), landed }
+    }
+
+    pub(crate) fn source_id(&self) -> &str {
+        self.source.id()
+    }
+
+    /// What there is now. Begins a fetch if it is time for one. Who `has_waited` for one takes what there is.
+    pub(crate) fn look(self: &Arc<Self>, now: Instant, has_waited: bool) -> Look {
+        let mut state = self.state();
+        let usable = state.usable(now, &self.timing);
+        // A dead key is looked after as if it had run out, whatever stands in for it.
+        let is_dead = state.current.as_ref().is_some_and(|current| current.is_dead());
+        let is_due = is_dead || state.freshness.as_ref().is_none_or(|fresh| fresh.is_due(now));
+        if usable.is_some() && !is_due {
+            return usable.map_or_else(|| state.nothing(now), Look::Use);
+        }
+        if state.flight.is_none() && state.may_try(now) {
+            self.take_off(&mut state);
+        }
+        let must_wait = usable.is_none()
+            || !has_waited
+                && !is_dead
+                && state.freshness.as_ref().is_none_or(|fresh| fresh.must_be_renewed(now));
+        match (state.flight, usable) {
+            (Some(flight), _) if must_wait => Look::Wait(flight),
+            // A source that is down does not take away what there is.
+            (_, Some(credential)) => Look::Use(credential),
+            (_, None) => state.nothing(now),
+        }
+    }
+
+    /// The API has refused this one. The first who says so causes a fetch.
+    pub(crate) fn refused(self: &Arc<Self>, credential: &Arc<Credential>) -> Refused {
+        let (refused, is_buried) = self.weigh(credential);
+        if is_buried {
+            News::Buried(Arc::clone(credential)).tell(&self.name);
+        }
+        refused
+    }
+
+    /// What becomes of it, and whether it is known for dead by this.
+    fn weigh(self: &Arc<Self>, credential: &Arc<Credential>) -> (Refused, bool) {
+        let mut state = self.state();
+        if !state.is_current(credential) {
+            return (Refused::Replaced, credential.bury());
+        }
+        if credential.is_dead() {
+            return (Refused::Dead, false);
+        }
+        if let Some((of, flight)) = &state.refused
+            && Arc::ptr_eq(of, credential)
+        {
+            return (Refused::Wait(*flight), false);
+        }
+        // A fetch that is under way may have read before the key was changed.
+        let flight = state.started + 1;
+        if state.flight.is_none() && !self.take_off(&mut state) {
+            return (Refused::Dead, credential.bury());
+        }
+        state.refused = Some((Arc::clone(credential), flight));
+        (Refused::Wait(flight), false)
+    }
+
+    /// Fetches now, whatever is known, and gives a dead key another try. The number of the fetch that will have begun after this.
+    pub(crate) fn refresh(self: &Arc<Self>) -> u64 {
+        let mut state = self.state();
+        let flight = state.started + 1;
+        state.wanted = Some(flight);
+        if state.flight.is_none() {
+            self.take_off(&mut state);
+        }
+        flight
+    }
+
+    /// Waits until the fetch of this number has landed.
+    pub(crate) async fn landed(&self, flight: u64) {
+        let mut landed = self.landed.subscribe();
+        // The sender is in `self`.
+        drop(landed.wait_for(|landed| *landed >= flight).await);
+    }
+
+    /// What the last fetch failed with.
+    pub(crate) fn error(&self) -> Option<SourceError> {
+        self.state().error.clone()
+    }
+
+    pub(crate) fn snapshot(&self, now: Instant) -> Snapshot {
+        let state = self.state();
+        Snapshot {
+            current: state.current.clone(),
+            about: state.about.clone(),
+            previous: state.previous(now),
+            fetched: state.freshness.as_ref().map(|fresh| fresh.fetched),
+            is_stale: state.freshness.as_ref().is_some_and(|fresh| fresh.is_past(now)),
+            error: state.error.clone(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("name", &self.name)
+            .field("source", &self.source.id())
+            .finish_non_exhaustive()
+    }
+}

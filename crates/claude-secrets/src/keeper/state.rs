@@ -1,0 +1,78 @@
+//! What is known of a key at one moment.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::freshness::{Freshness, Timing};
+use super::{Look, NoKey, Why};
+use crate::credential::Credential;
+use crate::source::{SourceError, SourceErrorKind};
+
+/// What the source says of the present version.
+#[derive(Clone, Default)]
+pub(crate) struct About {
+    pub(crate) version: Option<Arc<str>>,
+    pub(crate) created: Option<SystemTime>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) current: Option<Arc<Credential>>,
+    pub(super) about: About,
+    /// The key before, and until when it can stand in.
+    pub(super) before: Option<(Arc<Credential>, Instant)>,
+    pub(super) freshness: Option<Freshness>,
+    /// The fetch that is under way.
+    pub(super) flight: Option<u64>,
+    /// How many fetches have begun.
+    pub(super) started: u64,
+    /// The key that the API has refused, and the fetch that will tell what becomes of it.
+    pub(super) refused: Option<(Arc<Credential>, u64)>,
+    /// The fetch that an operator has asked for.
+    pub(super) wanted: Option<u64>,
+    /// Failures in a row; a key that is dead and still the same counts as one.
+    pub(super) failures: u32,
+    pub(super) next_try: Option<Instant>,
+    pub(super) error: Option<SourceError>,
+    /// When it was last said that the key is old.
+    pub(super) warned: Option<Instant>,
+}
+
+impl State {
+    /// The key to use, if there is one.
+    pub(super) fn usable(&self, now: Instant, timing: &Timing) -> Option<Arc<Credential>> {
+        let fresh = self.freshness.as_ref()?;
+        if fresh.is_spoilt(timing, now) {
+            return None;
+        }
+        let current = self.current.as_ref().filter(|current| !current.is_dead());
+        current.cloned().or_else(|| self.previous(now).filter(|previous| !previous.is_dead()))
+    }
+
+    /// The key before, while it can stand in.
+    pub(super) fn previous(&self, now: Instant) -> Option<Arc<Credential>> {
+        let (previous, until) = self.before.as_ref()?;
+        (*until > now).then(|| Arc::clone(previous))
+    }
+
+    pub(super) fn is_current(&self, credential: &Arc<Credential>) -> bool {
+        self.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, credential))
+    }
+
+    /// Whether the source is not left alone after a failure.
+    pub(super) fn may_try(&self, now: Instant) -> bool {
+        self.next_try.is_none_or(|next_try| next_try <= now)
+    }
+
+    /// Why there is nothing to use, and nothing to wait for.
+    pub(super) fn nothing(&self, now: Instant) -> Look {
+        let again_in = self.next_try.map(|next_try| next_try.saturating_duration_since(now));
+        let is_dead = self.current.as_ref().is_some_and(|current| current.is_dead());
+        let why = match &self.error {
+            Some(error) => Why::Source(error.clone()),
+            None if is_dead => Why::Refused,
+            None => Why::Source(SourceError::new("", SourceErrorKind::Unavailable, "has not been fetched")),
+        };
+        Look::Fail(Arc::new(NoKey { why, again_in }))
+    }
+}

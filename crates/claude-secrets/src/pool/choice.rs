@@ -1,0 +1,326 @@
+//! Which key a request gets.
+//!
+//! Each request has an order of the keys of its pool, drawn by what it is to stay together with (rendezvous hashing): when a
+//! key comes or goes, only the requests move for which it is the first. Keys that are out of use are passed over; those
+//! whose limits are used up too, while another is left; and where traffic has moved, it grows slowly.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use claude_wire::call::{Buckets, Deadline};
+use http::Uri;
+
+use super::group::{Group, Turn};
+use super::{Held, Pool, SlowStart};
+use crate::credential::Credential;
+use crate::error::{SecretsError, SecretsErrorKind};
+use crate::keeper::{Look, NoKey, Why};
+use crate::metrics;
+use crate::origin::Origin;
+
+/// A group whose buckets are less full than this is passed over while another is left: ours, 2026-11-23.
+const NEARLY_EMPTY: f64 = 0.05;
+
+/// What a request needs.
+pub(crate) struct Wish<'a> {
+    pub(crate) uri: &'a Uri,
+    /// The class of the model, as far as it is known.
+    pub(crate) class: &'a str,
+    /// What it is to stay together with.
+    pub(crate) affinity: u64,
+    pub(crate) slow_start: &'a SlowStart,
+    pub(crate) buckets: Option<&'a dyn Buckets>,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) now: Instant,
+    /// Whose turn has come.
+    pub(crate) slot: Option<&'a Slot>,
+    /// Whether a fetch has been waited for.
+    pub(crate) has_waited: bool,
+}
+
+/// What it gets.
+pub(crate) enum Choice {
+    Take(Taken),
+    /// One of this key, when the fetch has landed.
+    Fetch(Arc<Held>, u64),
+    /// One when its turn has come.
+    Wait(Slot),
+    Refuse(SecretsError),
+}
+
+/// A key for one request.
+pub(crate) struct Taken {
+    pub(crate) held: Arc<Held>,
+    pub(crate) group: Arc<Group>,
+    pub(crate) credential: Arc<Credential>,
+    pub(crate) origin: Arc<str>,
+}
+
+/// A place in a slow start. Dropped before its turn, it is free again.
+pub(crate) struct Slot {
+    pub(crate) at: Instant,
+    group: Arc<Group>,
+    class: Box<str>,
+    is_diverted: bool,
+    is_used: bool,
+}
+
+impl Slot {
+    /// Whether this is the key that it was a turn at, which then has come.
+    pub(crate) fn is_used_by(&mut self, taken: &Taken) {
+        self.is_used = Arc::ptr_eq(&self.group, &taken.group);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.is_used {
+            self.group.give_back(&self.class, self.is_diverted);
+        }
+    }
+}
+
+/// A key that may be chosen.
+struct Candidate<'a> {
+    held: &'a Arc<Held>,
+    group: Arc<Group>,
+    origin: Arc<str>,
+    is_diverted: bool,
+}
+
+impl Pool {
+    /// The key for this request.
+    pub(crate) fn choose(&self, wish: &Wish<'_>) -> Choice {
+        // One key has no order, no alternative and no slow start.
+        if let [held] = &*self.keys {
+            return only(held, wish);
+        }
+        let mut search = Search::default();
+        let order = self.order(wish.affinity);
+        let mut home = None;
+        let candidates: Vec<Candidate<'_>> = order
+            .into_iter()
+            .filter_map(|held| search.admit(held, wish))
+            .map(|(held, origin)| {
+                let is_diverted = *home.get_or_insert(Arc::as_ptr(held)) != Arc::as_ptr(held);
+                Candidate { held, group: held.group(), origin, is_diverted }
+            })
+            .collect();
+        // What seems empty is asked only when all the others have nothing.
+        for spares in [true, false] {
+            for candidate in &candidates {
+                if spares == wish.is_nearly_empty(&candidate.group) {
+                    continue;
+                }
+                if let Some(choice) = search.try_one(candidate, wish) {
+                    return choice;
+                }
+            }
+        }
+        search.last_resort(wish)
+    }
+
+    /// Whether another group than this could take a request now.
+    pub(crate) fn has_alternative(&self, wish: &Wish<'_>, group: &Arc<Group>) -> bool {
+        self.keys.iter().any(|held| {
+            let other = held.group();
+            !Arc::ptr_eq(&other, group)
+                && held.may_go(wish.uri).is_some()
+                && !held.is_drained()
+                && other.cools_until(wish.class, wish.now).is_none()
+                && matches!(held.keeper.look(wish.now, wish.has_waited), Look::Use(_))
+        })
+    }
+
+    /// The keys, best first: weighted rendezvous hashing.
+    fn order(&self, affinity: u64) -> Vec<&Arc<Held>> {
+        let mut drawn: Vec<(f64, &Arc<Held>)> =
+            self.keys.iter().map(|held| (held.draw(affinity), held)).collect();
+        drawn.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        drawn.into_iter().map(|(_, held)| held).collect()
+    }
+}
+
+impl Held {
+    /// A number that is the larger the sooner it is this key's turn: `weight / -ln(u)`, `u` being drawn by both hashes.
+    fn draw(&self, affinity: u64) -> f64 {
+        let mixed = mix(self.seed ^ mix(affinity));
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are drawn, which is what a float holds")]
+        let drawn = ((mixed >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+        self.key.weight / -drawn.ln()
+    }
+
+    /// The origin of this URI, if the key may go there.
+    fn may_go(&self, uri: &Uri) -> Option<Arc<str>> {
+        self.origins.iter().find(|origin| origin.is_of(uri)).map(Origin::text)
+    }
+}
+
+/// The finaliser of `SplitMix64`: every bit of the result hangs on every bit of the number.
+const fn mix(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+impl Wish<'_> {
+    fn is_nearly_empty(&self, group: &Group) -> bool {
+        let fullness = self.buckets.and_then(|buckets| buckets.fullness(&group.name, self.class));
+        fullness.is_some_and(|fullness| fullness < NEARLY_EMPTY)
+    }
+}
+
+/// The one key of a pool. If its limits are used up it is used all the same: what to do about that is the affair of whoever
+/// repeats, or limits.
+fn only(held: &Arc<Held>, wish: &Wish<'_>) -> Choice {
+    let mut search = Search::default();
+    let Some((held, origin)) = search.admit(held, wish) else {
+        return search.last_resort(wish);
+    };
+    match held.keeper.look(wish.now, wish.has_waited) {
+        Look::Use(credential) => {
+            Choice::Take(Taken { held: Arc::clone(held), group: held.group(), credential, origin })
+        }
+        Look::Wait(flight) => Choice::Fetch(Arc::clone(held), flight),
+        Look::Fail(no_key) => {
+            search.failed(held, no_key);
+            search.last_resort(wish)
+        }
+    }
+}
+
+/// What was found on the way.
+#[derive(Default)]
+struct Search {
+    /// Why keys were passed over.
+    is_any_allowed: bool,
+    no_key: Option<(Arc<Held>, Arc<NoKey>)>,
+    /// The one whose limits are whole again first.
+    cooling: Option<(Instant, Taken)>,
+    /// The slow start in which the next turn comes first.
+    turn: Option<(Instant, Arc<Held>, Arc<Group>, bool)>,
+}
+
+impl Search {
+    /// Whether a key is in question at all.
+    fn admit<'a>(&mut self, held: &'a Arc<Held>, wish: &Wish<'_>) -> Option<(&'a Arc<Held>, Arc<str>)> {
+        let origin = held.may_go(wish.uri)?;
+        self.is_any_allowed = true;
+        (!held.is_drained()).then_some((held, origin))
+    }
+
+    fn failed(&mut self, held: &Arc<Held>, no_key: Arc<NoKey>) {
+        self.no_key.get_or_insert_with(|| (Arc::clone(held), no_key));
+    }
+
+    fn try_one(&mut self, candidate: &Candidate<'_>, wish: &Wish<'_>) -> Option<Choice> {
+        let Candidate { held, group, origin, is_diverted } = candidate;
+        let credential = match held.keeper.look(wish.now, wish.has_waited) {
+            Look::Use(credential) => credential,
+            Look::Wait(flight) => return Some(Choice::Fetch(Arc::clone(held), flight)),
+            Look::Fail(no_key) => {
+                self.failed(held, no_key);
+                return None;
+            }
+        };
+        let taken = Taken {
+            held: Arc::clone(held),
+            group: Arc::clone(group),
+            credential,
+            origin: Arc::clone(origin),
+        };
+        if let Some(until) = group.cools_until(wish.class, wish.now) {
+            if self.cooling.as_ref().is_none_or(|(other, _)| until < *other) {
+                self.cooling = Some((until, taken));
+            }
+            return None;
+        }
+        let has_turn = wish.slot.is_some_and(|slot| Arc::ptr_eq(&slot.group, group));
+        let turn = if has_turn {
+            Turn::Now
+        } else {
+            group.turn(wish.class, *is_diverted, false, wish.slow_start, wish.now)
+        };
+        match turn {
+            Turn::Now => {
+                if *is_diverted {
+                    metrics::diverted(&held.key.name);
+                }
+                Some(Choice::Take(taken))
+            }
+            Turn::At(at) => {
+                if self.turn.as_ref().is_none_or(|(other, ..)| at < *other) {
+                    self.turn = Some((at, Arc::clone(held), Arc::clone(group), *is_diverted));
+                }
+                None
+            }
+            Turn::Never => None,
+        }
+    }
+
+    /// Nothing is free at once.
+    fn last_resort(self, wish: &Wish<'_>) -> Choice {
+        if let Some((_, held, group, is_diverted)) = self.turn {
+            return wait_for(&held, group, is_diverted, wish);
+        }
+        if let Some((_, taken)) = self.cooling {
+            return Choice::Take(taken);
+        }
+        if !self.is_any_allowed {
+            let detail = format_args!("no key may go to the origin of this request: {}", Shown(wish.uri));
+            return Choice::Refuse(SecretsErrorKind::OriginNotAllowed.with(detail, None));
+        }
+        let Some((held, no_key)) = self.no_key else {
+            let detail = "every key for this request has been taken out of use";
+            return Choice::Refuse(SecretsErrorKind::AllDead.with(detail, None));
+        };
+        let name = &held.key.name;
+        Choice::Refuse(match &no_key.why {
+            Why::Source(error) => {
+                let detail = format_args!("key `{name}`: {error}");
+                SecretsErrorKind::NoKey(error.clone()).with(detail, no_key.again_in)
+            }
+            Why::Refused => {
+                let source = held.keeper.source_id();
+                let detail = format_args!("key `{name}`: the API refuses it, and {source} has no other");
+                SecretsErrorKind::AllDead.with(detail, no_key.again_in)
+            }
+        })
+    }
+}
+
+fn wait_for(held: &Arc<Held>, group: Arc<Group>, is_diverted: bool, wish: &Wish<'_>) -> Choice {
+    let name = &held.key.name;
+    let busy = |again_in| {
+        let detail = format_args!("too many requests wait for key `{name}`");
+        Choice::Refuse(SecretsErrorKind::Busy.with(detail, Some(again_in)))
+    };
+    match group.turn(wish.class, is_diverted, true, wish.slow_start, wish.now) {
+        Turn::Never => busy(Duration::from_secs(1)),
+        turn => {
+            let at = if let Turn::At(at) = turn { at } else { wish.now };
+            let slot = Slot { at, group, class: wish.class.into(), is_diverted, is_used: false };
+            if wish.deadline.is_some_and(|deadline| deadline.instant() <= at) {
+                let detail = format_args!("the deadline is before the turn at key `{name}`");
+                return Choice::Refuse(SecretsErrorKind::TooLate.with(detail, None));
+            }
+            Choice::Wait(slot)
+        }
+    }
+}
+
+/// Where a request would go, without the user, the path and the query.
+struct Shown<'a>(&'a Uri);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.0.scheme_str(), self.0.host()) {
+            (Some(scheme), Some(host)) => {
+                write!(f, "{scheme}://{host}")?;
+                self.0.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+            }
+            _ => f.write_str("its URI has no scheme and host"),
+        }
+    }
+}

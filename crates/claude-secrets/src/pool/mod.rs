@@ -1,0 +1,103 @@
+//! The keys that one line may use, and which of them a request gets.
+
+mod choice;
+mod group;
+mod slow_start;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use http::HeaderMap;
+
+pub(crate) use choice::{Choice, Slot, Taken, Wish};
+pub(crate) use group::{EVERY_CLASS, Group};
+pub use slow_start::{InvalidSlowStart, SlowStart};
+
+use claude_wire::headers::organization_id;
+
+use crate::keeper::Keeper;
+use crate::key::Key;
+use crate::origin::Origin;
+
+/// A key in use.
+pub(crate) struct Held {
+    pub(crate) key: Key,
+    pub(crate) keeper: Arc<Keeper>,
+    origins: Vec<Origin>,
+    /// What stands for it in the draw.
+    seed: u64,
+    limits: Mutex<Limits>,
+    is_drained: AtomicBool,
+}
+
+/// With whom a key shares its limits.
+struct Limits {
+    group: Arc<Group>,
+    /// The organisation that the API's last answer named.
+    organization: Option<Arc<str>>,
+}
+
+impl Held {
+    pub(crate) fn new(key: Key, keeper: Arc<Keeper>, group: Arc<Group>) -> Self {
+        let hash = blake3::hash(key.name.as_bytes());
+        let seed = hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let limits = Mutex::new(Limits { group, organization: None });
+        Self { origins: key.origins(), seed, limits, is_drained: AtomicBool::new(false), key, keeper }
+    }
+
+    /// The limits that it shares.
+    pub(crate) fn group(&self) -> Arc<Group> {
+        Arc::clone(&self.limits().group)
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.is_drained.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn drain(&self, drained: bool) {
+        self.is_drained.store(drained, Ordering::Relaxed);
+    }
+
+    fn limits(&self) -> std::sync::MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns from an answer of the API whose key this is. `all` are the keys of the ring.
+    pub(crate) fn learn(&self, headers: &HeaderMap, all: &[Arc<Self>], now: Instant) {
+        if self.key.limit_group.is_some() {
+            return;
+        }
+        let Some(organization) = organization_id(headers) else {
+            return;
+        };
+        if self.limits().organization.as_deref() == Some(organization) {
+            return;
+        }
+        let shared = all.iter().find_map(|other| {
+            let is_declared = other.key.limit_group.is_some();
+            let limits = (!is_declared && !std::ptr::eq(&**other, self)).then(|| other.limits())?;
+            (limits.organization.as_deref() == Some(organization)).then(|| Arc::clone(&limits.group))
+        });
+        let group = shared.unwrap_or_else(|| Arc::new(Group::new(format!("org:{organization}").into())));
+        let mut limits = self.limits();
+        for (class, until) in limits.group.cooling(now) {
+            group.cool(&class, until, now);
+        }
+        limits.group = group;
+        limits.organization = Some(organization.into());
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.key, f)
+    }
+}
+
+/// The keys of one line and environment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pool {
+    pub(crate) keys: Vec<Arc<Held>>,
+}

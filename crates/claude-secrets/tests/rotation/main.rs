@@ -1,0 +1,4 @@
+//! Keys that rotate under requests, over the simulator.
+
+mod once;
+mod support;
