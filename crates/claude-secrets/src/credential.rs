@@ -105,9 +105,19 @@ pub(crate) fn take_off(headers: &mut HeaderMap) {
     headers.remove(AUTHORIZATION);
 }
 
-/// The credential that the caller has put there himself, if there is any: without its scheme.
+/// The credential that the caller has put there himself, if there is any: without its scheme. What is blank is none.
 pub(crate) fn of_caller(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(X_API_KEY).or_else(|| headers.get(AUTHORIZATION))?.as_bytes();
-    let bearer = value.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
-    Some(bearer.map_or(value, |(_, token)| token))
+    let values = headers.get_all(X_API_KEY).iter().chain(headers.get_all(AUTHORIZATION));
+    values.map(|value| without_scheme(value.as_bytes())).find(|credential| !credential.is_empty())
+}
+
+fn without_scheme(value: &[u8]) -> &[u8] {
+    let value = value.trim_ascii();
+    match value.split_at_checked(6) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer") => match token.first() {
+            None | Some(b' ' | b'\t') => token.trim_ascii(),
+            Some(_) => value,
+        },
+        _ => value,
+    }
 }

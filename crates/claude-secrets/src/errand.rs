@@ -167,7 +167,7 @@ impl Errand {
         let Some(taken) = &self.taken else {
             return false;
         };
-        taken.held.learn(response.headers(), &self.ring.shared.keys, CLOCK());
+        taken.held.learn(response.headers(), &self.ring.shared.learnt, CLOCK());
         if self.is_replay && response.status().is_success() {
             metrics::replayed(true);
         }

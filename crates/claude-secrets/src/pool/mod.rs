@@ -4,9 +4,10 @@ mod choice;
 mod group;
 mod slow_start;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use http::HeaderMap;
@@ -64,8 +65,8 @@ impl Held {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Learns from an answer of the API whose key this is. `all` are the keys of the ring.
-    pub(crate) fn learn(&self, headers: &HeaderMap, all: &[Arc<Self>], now: Instant) {
+    /// Learns from an answer of the API whose key this is.
+    pub(crate) fn learn(&self, headers: &HeaderMap, learnt: &Learnt, now: Instant) {
         if self.key.limit_group.is_some() {
             return;
         }
@@ -75,18 +76,34 @@ impl Held {
         if self.limits().organization.as_deref() == Some(organization) {
             return;
         }
-        let shared = all.iter().find_map(|other| {
-            let is_declared = other.key.limit_group.is_some();
-            let limits = (!is_declared && !std::ptr::eq(&**other, self)).then(|| other.limits())?;
-            (limits.organization.as_deref() == Some(organization)).then(|| Arc::clone(&limits.group))
-        });
-        let group = shared.unwrap_or_else(|| Arc::new(Group::new(format!("org:{organization}").into())));
+        let organization: Arc<str> = organization.into();
+        let group = learnt.group_of(&organization);
         let mut limits = self.limits();
         for (class, until) in limits.group.cooling(now) {
             group.cool(&class, until, now);
         }
         limits.group = group;
-        limits.organization = Some(organization.into());
+        limits.organization = Some(organization);
+    }
+}
+
+/// The groups of the organisations that keys have been seen to belong to.
+#[derive(Default)]
+pub(crate) struct Learnt {
+    groups: Mutex<HashMap<Arc<str>, Weak<Group>>>,
+}
+
+impl Learnt {
+    fn group_of(&self, organization: &Arc<str>) -> Arc<Group> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = groups.get(organization).and_then(Weak::upgrade) {
+            return group;
+        }
+        // Those that no key belongs to any more go, so that there are never more than keys.
+        groups.retain(|_, group| group.strong_count() > 0);
+        let group = Arc::new(Group::new(format!("org:{organization}").into()));
+        groups.insert(Arc::clone(organization), Arc::downgrade(&group));
+        group
     }
 }
 

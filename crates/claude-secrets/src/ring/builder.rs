@@ -16,7 +16,7 @@ use crate::keeper::{
     DEFAULT_OVERLAP, FAILURE_BACKOFF, Keeper, MANDATORY_REFRESH, Timing,
 };
 use crate::key::Key;
-use crate::pool::{Group, Held, SlowStart};
+use crate::pool::{Group, Held, Learnt, SlowStart};
 
 /// How many keys a ring may have.
 const MAX_KEYS: usize = 1_024;
@@ -273,6 +273,7 @@ impl KeyRingBuilder {
             shared: Arc::new(Shared {
                 directory: Directory::new(&keys, environment, self.is_strict),
                 keys,
+                learnt: Learnt::default(),
                 affinity: self.affinity,
                 slow_start: self.slow_start,
                 buckets: self.buckets,

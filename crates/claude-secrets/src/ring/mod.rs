@@ -18,7 +18,7 @@ use crate::clock::CLOCK;
 use crate::fingerprint::Fingerprinter;
 use crate::keeper::{Look, Why};
 use crate::key::Key;
-use crate::pool::{Held, SlowStart};
+use crate::pool::{Held, Learnt, SlowStart};
 use crate::source::{SecretSource, SourceError};
 pub(crate) use directory::Directory;
 
@@ -62,6 +62,7 @@ pub struct KeyRing {
 pub(crate) struct Shared {
     pub(crate) keys: Vec<Arc<Held>>,
     pub(crate) directory: Directory,
+    pub(crate) learnt: Learnt,
     pub(crate) affinity: Affinity,
     pub(crate) slow_start: SlowStart,
     pub(crate) buckets: Option<Arc<dyn Buckets>>,
