@@ -8,6 +8,7 @@
 //! | [`config`] | settings from a TOML file and the environment |
 //! | [`errors`] | what went wrong: one taxonomy, one typed error, reports |
 //! | [`retry`] | what failed is repeated where that can help |
+//! | [`secrets`] | keys, and the door where clients are known by tokens |
 //! | [`stack`] | layers in the one order in which they work together |
 //! | [`upstream`] | requests that are sent on to another host |
 //! | [`wire`] | the ground floor: bodies, facts, meters, what travels with a call |
@@ -29,6 +30,7 @@ pub mod upstream;
 
 pub use claude_errors as errors;
 pub use claude_retry as retry;
+pub use claude_secrets as secrets;
 pub use claude_wire as wire;
 
 /// The README's code is a test.

@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use claude_tower::config::{Config, ConfigError, ConfigProblemKind as Kind, HttpVersion, Proxy, ProxyUrl};
+use claude_tower::config::{
+    Config, ConfigError, ConfigProblemKind as Kind, GatewayClient, HttpVersion, Proxy, ProxyUrl,
+};
 use claude_tower::retry::{Backoff, Hold, MaybeExecuted, Quota, RetryLayer};
 use http::HeaderName;
 use proptest::prelude::*;
@@ -359,7 +361,7 @@ fn bad_files_are_refused_with_place_and_key() {
                 "f.toml:1:13: gateway.listen: must be an IP address and a port, such as 127.0.0.1:8080 or \
                  [::1]:8080, but is \"ä€\"",
                 "f.toml:1:28: gateway.x: unknown key; known here: listen, upstream, shutdown_grace, \
-                 max_buffered_request, access_log, worker_threads",
+                 max_buffered_request, access_log, worker_threads, allow_open, clients",
             ],
         ),
         // Everything at once, in the order of the file.
@@ -485,6 +487,15 @@ fn the_environment_stands_over_the_file_and_the_file_over_the_defaults() {
 /// A key with a value that is not its default, the variables that must go with it, and what they change.
 type Setting = (&'static str, &'static str, &'static [(&'static str, &'static str)], fn(&mut Config));
 
+const HASH: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const OTHER_HASH: &str = "sha256:1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const THIRD_HASH: &str = "sha256:2123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+const CLIENTS: &str = "[{ name = 'chat', token_sha256 = 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef' },
+    { name = 'reports', environment = 'prod', line = 'research', user = 'kiosk-7', token_sha256 = [
+        'sha256:1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
+        'sha256:2123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef' ] }]";
+
 const SETTINGS: &[Setting] = &[
     ("client.connect_timeout", "1s", &[], |c| c.client.connect_timeout = SECOND),
     ("client.tcp_keepalive", "2s", &[], |c| c.client.tcp_keepalive = 2 * SECOND),
@@ -521,6 +532,22 @@ const SETTINGS: &[Setting] = &[
     ("gateway.max_buffered_request", "17KiB", &[], |c| c.gateway.max_buffered_request = 17 << 10),
     ("gateway.access_log", "false", &[], |c| c.gateway.access_log = false),
     ("gateway.worker_threads", "8", &[], |c| c.gateway.worker_threads = 8),
+    ("gateway.allow_open", "true", &[("gateway.listen", "0.0.0.0:1")], |c| {
+        c.gateway.allow_open = true;
+        c.gateway.listen = "0.0.0.0:1".parse().unwrap();
+    }),
+    ("gateway.clients", CLIENTS, &[], |c| {
+        let mut chat = GatewayClient::default();
+        chat.name = "chat".to_owned();
+        chat.token_sha256 = vec![HASH.parse().unwrap()];
+        let mut reports = GatewayClient::default();
+        reports.name = "reports".to_owned();
+        reports.token_sha256 = vec![OTHER_HASH.parse().unwrap(), THIRD_HASH.parse().unwrap()];
+        reports.environment = Some("prod".to_owned());
+        reports.line = Some("research".to_owned());
+        reports.user = Some("kiosk-7".to_owned());
+        c.gateway.clients = vec![chat, reports];
+    }),
     ("retry.enabled", "false", &[], |c| c.retry.enabled = false),
     ("retry.max_retries", "1", &[], |c| c.retry.max_retries = 1),
     ("retry.backoff_base", "2s", &[], |c| c.retry.backoff_base = 2 * SECOND),
@@ -546,7 +573,11 @@ const SETTINGS: &[Setting] = &[
 #[test]
 fn each_key_can_be_set_by_a_variable() {
     let keys: Vec<&str> = SETTINGS.iter().map(|(key, ..)| *key).collect();
-    assert_eq!(keys, Config::keys(), "a key lacks its line in SETTINGS");
+    // A list of tables is one setting, with all its keys.
+    let mut expected: Vec<String> =
+        Config::keys().iter().map(|key| key.split("[]").next().unwrap().to_owned()).collect();
+    expected.dedup();
+    assert_eq!(keys, expected, "a key lacks its line in SETTINGS");
     for (key, value, others, change) in SETTINGS {
         let mut expected = Config::default();
         change(&mut expected);
@@ -974,6 +1005,12 @@ fn the_reference_file_has_every_key_and_no_other() {
     let mut optional = Vec::new();
     let mut before = "";
     for line in Config::reference().lines() {
+        if let Some(table) = line.strip_prefix("# ").filter(|line| line.starts_with("[[")) {
+            uncommented.push_str(table);
+            uncommented.push('\n');
+            before = line;
+            continue;
+        }
         let setting = line.strip_prefix("# ").filter(|line| is_setting(line));
         if setting.is_some() || is_setting(line) {
             assert!(before.starts_with("# ") && !is_setting(&before[2..]), "no explanation above: {line}");
@@ -983,7 +1020,9 @@ fn the_reference_file_has_every_key_and_no_other() {
         uncommented.push('\n');
         before = line;
     }
-    assert_eq!(optional, ["client_cert", "client_key", "upstream", "timeout", "retry_count_header"]);
+    let of_clients = ["name", "token_sha256", "environment", "line", "user"];
+    let others = ["client_cert", "client_key", "upstream", "timeout", "retry_count_header"];
+    assert_eq!(optional, [&others[..3], &of_clients, &others[3..]].concat());
     file(&uncommented).unwrap();
 
     let table: toml::Table = uncommented.parse().unwrap();
@@ -993,13 +1032,19 @@ fn the_reference_file_has_every_key_and_no_other() {
 }
 
 fn is_setting(line: &str) -> bool {
-    line.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+    let is_key = |key: &str| key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    line.split_once(" = ").is_some_and(|(key, _)| is_key(key))
 }
 
 fn collect_keys(prefix: &str, table: &toml::Table, keys: &mut BTreeSet<String>) {
     for (key, value) in table {
         match value {
             toml::Value::Table(inner) => collect_keys(&format!("{prefix}{key}."), inner, keys),
+            toml::Value::Array(list) if list.first().is_some_and(toml::Value::is_table) => {
+                for table in list {
+                    collect_keys(&format!("{prefix}{key}[]."), table.as_table().unwrap(), keys);
+                }
+            }
             _ => assert!(keys.insert(format!("{prefix}{key}"))),
         }
     }
@@ -1060,8 +1105,17 @@ fn check_outcome(outcome: &Result<Config, ConfigError>) {
 fn almost_toml() -> impl Strategy<Value = String> {
     let key = prop_oneof![
         proptest::sample::select(Config::keys()),
-        proptest::sample::select(vec!["[client]", "[client.tls]", "[[gateway]]", "x", "client", "'é\\n'"])
-            .prop_map(str::to_owned),
+        proptest::sample::select(vec![
+            "[client]",
+            "[client.tls]",
+            "[[gateway]]",
+            "[[gateway.clients]]",
+            "gateway.clients",
+            "x",
+            "client",
+            "'é\\n'",
+        ])
+        .prop_map(str::to_owned),
     ];
     let value = prop_oneof![
         "[0-9]{0,25}(ms|s|m|h|MiB|\\.5|e9)?".prop_map(|text| format!("'{text}'")),
@@ -1075,7 +1129,9 @@ fn almost_toml() -> impl Strategy<Value = String> {
             "1e400",
             "2026-11-22",
             "['a', 1]",
-            "{ a = { b = 1 } }"
+            "{ a = { b = 1 } }",
+            "[{}]",
+            "[{ name = 'a' }, { name = 5, x = [] }]",
         ])
         .prop_map(str::to_owned),
         "(http|https|socks5|ftp)://\\PC{0,20}".prop_map(|text| format!("'{text}'")),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use claude_wire::call::Caller;
+use claude_wire::shown;
 
-use super::TokenHash;
+use super::{TOKEN_PREFIX, TokenHash, metrics};
 
 /// Somebody who may call: a program or a team with tokens of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,13 @@ impl Client {
     pub fn with_caller(mut self, caller: Caller) -> Self {
         self.caller = caller;
         self
+    }
+
+    /// Whether a client may have this name: 1 to 128 ASCII letters, digits and `_ - . : / @`, and neither `none`, which means
+    /// nobody in the metric, nor a token that was put in the wrong place.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        shown::name(name).is_some() && !name.contains(TOKEN_PREFIX) && name != metrics::NOBODY
     }
 
     /// The name.

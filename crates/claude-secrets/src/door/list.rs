@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use claude_wire::shown;
 use http::HeaderMap;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-use super::{
-    Admitted, Client, DoorError, NotAdmitted, NotAdmittedReason, TOKEN_PREFIX, TokenHash, headers, metrics,
-};
+use super::{Admitted, Client, DoorError, NotAdmitted, NotAdmittedReason, TokenHash, headers, metrics};
 
 /// How many tokens a door may know. Each request's is compared with all of them.
 pub const MAX_TOKENS: usize = 4_096;
@@ -41,7 +38,7 @@ impl Door {
         let mut tokens = Vec::new();
         for (index, client) in clients.iter().enumerate() {
             let name = &client.name;
-            if !is_name(name) {
+            if !Client::is_name(name) {
                 return Err(DoorError::Name { index });
             }
             if !names.insert(name) {
@@ -78,11 +75,6 @@ impl Door {
         metrics::admission(found.as_ref());
         found.map_err(NotAdmitted::new)
     }
-}
-
-/// Whether it can stand in logs and labels: a token that was put in the wrong place cannot.
-fn is_name(name: &str) -> bool {
-    shown::name(name).is_some() && !name.contains(TOKEN_PREFIX) && name != metrics::NOBODY
 }
 
 /// The client with this token. Each token is looked at to its end, so that the time says nothing about which it was, or

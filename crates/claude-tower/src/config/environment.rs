@@ -22,6 +22,12 @@ pub(super) fn ours(name: &str) -> Option<&str> {
     prefix.eq_ignore_ascii_case(PREFIX).then_some(rest)
 }
 
+/// Whether the name is one of ours, or is meant to be.
+pub(super) fn is_for_us(name: &str) -> bool {
+    let short = PREFIX.trim_end_matches('_');
+    name.get(..short.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(short))
+}
+
 /// Puts our variables over what the file has set.
 pub(super) fn collect(
     environment: impl IntoIterator<Item = (String, String)>,

@@ -175,4 +175,6 @@ pub enum ConfigProblemKind {
     OutOfRange,
     /// The value does not go together with that of another key.
     Conflict,
+    /// A key or a token stands in the configuration itself. Then nothing else is looked at.
+    LiteralSecret,
 }

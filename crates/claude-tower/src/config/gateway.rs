@@ -1,5 +1,7 @@
 //! `[gateway]`: the gateway in front of the stack.
 
+mod client;
+
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
@@ -7,15 +9,20 @@ use std::{
     time::Duration,
 };
 
+use claude_secrets::door::{Door, DoorError};
 use http::Uri;
 use serde::{Deserialize, Deserializer};
 
 use super::{
     ConfigError,
     check::{self, Check, Validate},
-    duration, size, text,
+    duration,
+    error::{ConfigProblem, ConfigProblemKind},
+    size, text,
     url::{Rules, shown},
 };
+
+pub use client::GatewayClient;
 
 const UPSTREAM: Rules = Rules { schemes: &["http", "https"], user: false, path: true, port: &[] };
 const UPSTREAM_EXPECTED: &str =
@@ -26,7 +33,7 @@ const MAX_BUFFERED_REQUEST: RangeInclusive<u64> = 0..=1 << 30;
 // More threads than this is a slip of the finger on any machine of today.
 const WORKER_THREADS: RangeInclusive<usize> = 0..=1_024;
 
-/// `[gateway]`: where the gateway listens and whom it calls.
+/// `[gateway]`: where the gateway listens, who may call it and whom it calls.
 ///
 /// | key | default | range | from |
 /// | --- | --- | --- | --- |
@@ -36,11 +43,14 @@ const WORKER_THREADS: RangeInclusive<usize> = 0..=1_024;
 /// | `max_buffered_request` | `32MiB` | 0 to `1GiB` | the API's limit for Messages requests, 2026-10 |
 /// | `access_log` | `true` | | ours, 2026-11-22 |
 /// | `worker_threads` | `0` | 0 to 1024 | tokio's own default, 2026-11-22 |
+/// | `allow_open` | `false` | | ours, 2026-11-23 |
+/// | `[[gateway.clients]]` | none | at most 4096 tokens | [`GatewayClient`] |
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GatewayConfig {
-    /// Where the gateway listens. Only this machine reaches the default: whoever reaches it spends your money.
+    /// Where the gateway listens. Only this machine reaches the default: whoever reaches it spends your money. An address
+    /// that others reach needs [`clients`](Self::clients) or [`allow_open`](Self::allow_open).
     #[serde(deserialize_with = "listen")]
     pub listen: SocketAddr,
     /// What the gateway calls. Without it: the API, or the simulator when there is no key.
@@ -58,6 +68,10 @@ pub struct GatewayConfig {
     pub access_log: bool,
     /// How many threads work on calls. 0 is one for each core.
     pub worker_threads: usize,
+    /// Whether the gateway may listen where others reach it although it has no clients, and so serves anyone.
+    pub allow_open: bool,
+    /// Who may call, each with tokens of its own. Without any, whoever reaches the gateway.
+    pub clients: Vec<GatewayClient>,
 }
 
 impl Default for GatewayConfig {
@@ -69,6 +83,8 @@ impl Default for GatewayConfig {
             max_buffered_request: 32 << 20,
             access_log: true,
             worker_threads: 0,
+            allow_open: false,
+            clients: Vec::new(),
         }
     }
 }
@@ -82,6 +98,40 @@ impl GatewayConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         check::validate("gateway", self)
     }
+
+    /// The door for these clients, or `None` if there are none: then nobody is asked who they are.
+    ///
+    /// ```
+    /// use claude_tower::config::Config;
+    ///
+    /// let text = r#"
+    /// [[gateway.clients]]
+    /// name = "reports"
+    /// token_sha256 = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    /// line = "research"
+    /// "#;
+    /// let door = Config::from_toml(text, "claude-tower.toml")?.gateway.door()?;
+    /// assert!(door.is_some());
+    /// # Ok::<_, claude_tower::config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`validate`](Self::validate).
+    pub fn door(&self) -> Result<Option<Door>, ConfigError> {
+        self.validate()?;
+        if self.clients.is_empty() {
+            return Ok(None);
+        }
+        Door::new(self.clients.iter().map(GatewayClient::at_the_door))
+            .map(Some)
+            .map_err(|error| refused(&error))
+    }
+
+    fn is_open_to_others(&self) -> bool {
+        // An IPv4 address may be written as one of IPv6.
+        self.clients.is_empty() && !self.listen.ip().to_canonical().is_loopback()
+    }
 }
 
 impl Validate for GatewayConfig {
@@ -91,14 +141,37 @@ impl Validate for GatewayConfig {
         check.number("worker_threads", self.worker_threads, WORKER_THREADS);
         let valid = self.upstream.as_ref().is_none_or(|uri| UPSTREAM.allows(uri));
         check.require(valid, "upstream", format!("must be {UPSTREAM_EXPECTED}"));
+        check.together(
+            self.allow_open || !self.is_open_to_others(),
+            &["listen", "allow_open", "clients"],
+            format!(
+                "must be an address of this machine alone, such as 127.0.0.1:8080, but is {}, where anyone may call: name \
+                 who may in [[gateway.clients]], or set gateway.allow_open = true",
+                self.listen
+            ),
+        );
+        client::check(&self.clients, check);
     }
+}
+
+/// What the door refuses does not pass the checks either, unless the two differ.
+fn refused(error: &DoorError) -> ConfigError {
+    ConfigError::one(ConfigProblem::new(ConfigProblemKind::Conflict, error.to_string()))
 }
 
 impl fmt::Debug for GatewayConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // All fields are named, so that a new one is not forgotten here.
-        let Self { listen, upstream, shutdown_grace, max_buffered_request, access_log, worker_threads } =
-            self;
+        let Self {
+            listen,
+            upstream,
+            shutdown_grace,
+            max_buffered_request,
+            access_log,
+            worker_threads,
+            allow_open,
+            clients,
+        } = self;
         f.debug_struct("GatewayConfig")
             .field("listen", listen)
             .field("upstream", &upstream.as_ref().map(shown))
@@ -106,6 +179,8 @@ impl fmt::Debug for GatewayConfig {
             .field("max_buffered_request", max_buffered_request)
             .field("access_log", access_log)
             .field("worker_threads", worker_threads)
+            .field("allow_open", allow_open)
+            .field("clients", clients)
             .finish()
     }
 }

@@ -13,6 +13,7 @@ use super::{
     error::{ConfigError, ConfigProblemKind},
     file,
     finding::{Finding, Place, Places, Source, error},
+    literal,
     reason::Reason,
     schema::{KeyPath, Node, Step, dotted, only},
     value::{Item, Reader, Value},
@@ -34,6 +35,12 @@ pub(super) fn load<T>(
 where
     T: DeserializeOwned + Validate,
 {
+    let environment: Vec<(String, String)> = environment.into_iter().collect();
+    let literals = literal::findings(source, &environment);
+    if !literals.is_empty() {
+        // Nothing else is said: it might be in the words of a text that has secrets in it.
+        return Err(error(literals, source));
+    }
     let schema = Node::of::<T>();
     let mut settings = Settings::new();
     if let Some(source) = source {

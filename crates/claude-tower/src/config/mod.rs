@@ -51,6 +51,9 @@
 //!
 //! # Secrets
 //!
+//! A key or a token has no place in the file, not even in a comment, nor in one of our variables: what is unmistakably one (of
+//! the API, of a client of the gateway, of Vault, of AWS) is refused before anything else is read. Write where it is kept.
+//!
 //! No error shows a value that may be a secret, and `Debug` shows no password. There is no `Serialize`, which would.
 
 mod check;
@@ -61,6 +64,7 @@ mod error;
 mod file;
 mod finding;
 mod gateway;
+mod literal;
 mod load;
 mod path;
 mod proxy;
@@ -84,7 +88,7 @@ use finding::{Finding, Place, Source};
 
 pub use client::{ClientConfig, HttpVersion, TlsConfig};
 pub use error::{ConfigError, ConfigProblem, ConfigProblemKind};
-pub use gateway::GatewayConfig;
+pub use gateway::{GatewayClient, GatewayConfig};
 pub use proxy::{Proxy, ProxyUrl};
 pub use retry::RetryConfig;
 
@@ -127,7 +131,7 @@ impl Config {
     /// # Errors
     ///
     /// When the file cannot be read, is no UTF-8 or no TOML; when a key is unknown, set twice, of the wrong type, out of
-    /// its range, or does not go together with another. As many problems as can be told apart are reported at once.
+    /// its range, or does not go together with another; and when a key or a token stands in it. As many problems as can be told apart are reported at once.
     pub fn load(
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,

@@ -1,5 +1,7 @@
 //! Which values an error may repeat.
 
+use super::literal;
+
 /// A key with one of these words in it holds something that is, or may carry, a secret.
 const WORDS: [&str; 9] =
     ["key", "keys", "token", "password", "passwd", "secret", "credential", "credentials", "proxy"];
@@ -20,8 +22,8 @@ pub(super) fn may_show(key: &str, value: &str) -> bool {
 /// A name from outside (a key, a variable) as it may stand in one line of a message.
 pub(super) fn printable(name: &str) -> String {
     const CAP: usize = 80;
-    if name.contains("sk-ant-") {
-        return "(not shown: it looks like an API key)".to_owned();
+    if name.contains("sk-ant-") || literal::is_in(name) {
+        return "(not shown: it looks like a key)".to_owned();
     }
     let mut text = String::new();
     for c in name.chars().take(CAP) {
@@ -63,5 +65,6 @@ mod tests {
         assert_eq!(printable("\"it's\""), "\"it's\"");
         assert_eq!(printable(&"é".repeat(100)).chars().count(), 81);
         assert!(!printable("sk-ant-api03-abc").contains("abc"));
+        assert!(!printable(&format!("ctk_{}", "abc0".repeat(16))).contains("abc"));
     }
 }
