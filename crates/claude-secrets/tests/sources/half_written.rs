@@ -10,7 +10,7 @@ use std::time::Duration;
 use claude_secrets::source::{FileSource, SecretSource, SourceErrorKind};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{Directory, KEY, key, refused};
+use crate::support::{Directory, KEY, fetched, key, refused};
 
 /// Between the two looks.
 const BETWEEN: Duration = Duration::from_millis(25);
@@ -71,6 +71,19 @@ async fn a_change_is_seen_where_times_are_too_coarse_to_show_it() {
         file.set_modified(time).unwrap();
     };
     assert_eq!(key_during(&source, change).await, "sk-ant-new.key");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_file_is_the_one_it_has_when_it_stays() {
+    let directory = Directory::new();
+    let path = directory.file("key", KEY);
+    let source = FileSource::new(&path);
+    let later = fs::metadata(&path).unwrap().modified().unwrap() + Duration::from_secs(9);
+    let touch = || File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    assert_eq!(key_during(&source, touch).await, KEY);
+    let begin = Instant::now();
+    assert_eq!(fetched(&source).await.created, Some(later));
+    assert_eq!(Instant::now(), begin);
 }
 
 #[tokio::test(start_paused = true)]
