@@ -8,7 +8,7 @@
 //! | [`config`] | settings from a TOML file and the environment |
 //! | [`errors`] | what went wrong: one taxonomy, one typed error, reports |
 //! | [`retry`] | what failed is repeated where that can help |
-//! | [`secrets`] | keys, and the door where clients are known by tokens |
+//! | [`secrets`] | the right key on each attempt, rotated without anyone noticing |
 //! | [`stack`] | layers in the one order in which they work together |
 //! | [`upstream`] | requests that are sent on to another host |
 //! | [`wire`] | the ground floor: bodies, facts, meters, what travels with a call |
@@ -19,6 +19,8 @@
 //! | `reqwest` | `client::ReqwestClient`; conversions of reqwest's body | no |
 //! | `axum` | conversions of axum's body; errors as axum's responses | no |
 //! | `sentry` | `errors::report::SentryReporter` | no |
+//! | `aws` | `secrets::source::Aws`: keys from AWS Secrets Manager; needs Rust 1.94 | no |
+//! | `vault` | `secrets::source::Vault`: keys from HashiCorp Vault and OpenBao | no |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -100,16 +100,19 @@ impl Slot {
     /// Whether what stands there has to read answers.
     const fn reads_answers(self) -> bool {
         match self {
-            Self::Redact | Self::Cache | Self::Retry | Self::ModelFallback | Self::Cost | Self::RateLimit => {
-                true
-            }
+            Self::Redact
+            | Self::Cache
+            | Self::Retry
+            | Self::ModelFallback
+            | Self::Secrets
+            | Self::Cost
+            | Self::RateLimit => true,
             Self::Telemetry
             | Self::Errors
             | Self::TotalDeadline
             | Self::Tier
             | Self::PromptCache
             | Self::Relay
-            | Self::Secrets
             | Self::PhaseTimeouts => false,
         }
     }
