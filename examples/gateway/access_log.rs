@@ -1,5 +1,6 @@
 //! One line for each request, when its answer has ended: no credentials, no query, no bodies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 pub(crate) struct Line {
     method: Method,
     path: String,
+    client: Option<Arc<str>>,
     begun: Instant,
     head: Option<Duration>,
     status: Option<StatusCode>,
@@ -28,6 +30,7 @@ impl Line {
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
+            client: None,
             begun: Instant::now(),
             head: None,
             status: None,
@@ -35,6 +38,11 @@ impl Line {
             bytes: 0,
             end: "left before the answer",
         }
+    }
+
+    /// The name of the client, from the configuration.
+    pub(crate) fn admitted(&mut self, client: Arc<str>) {
+        self.client = Some(client);
     }
 
     pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
@@ -68,6 +76,7 @@ impl Drop for Line {
         tracing::info!(
             method = %self.method,
             path = self.path,
+            client = self.client.as_deref(),
             status = self.status.map(|status| status.as_u16()),
             request_id = self.request_id,
             head_ms = self.head.map(|head| head.as_millis()),

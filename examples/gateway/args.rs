@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Check the configuration and stop
     #[arg(long)]
     pub(crate) check: bool,
+    /// Print a new token for a client, and the line for `[[gateway.clients]]` that admits it, and stop
+    #[arg(long, exclusive = true)]
+    pub(crate) new_token: bool,
 }
 
 impl Args {

@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use claude_tower::errors::Error;
+use claude_tower::secrets::door::Door;
 use claude_tower::stack::Stack;
 use claude_tower::upstream::Upstream;
 use claude_tower::wire::BoxError;
@@ -22,6 +23,8 @@ use crate::buffering::Buffering;
 /// What every request needs.
 #[derive(Clone)]
 pub(crate) struct Gateway {
+    /// Who may call; without it, whoever reaches the gateway.
+    pub(crate) door: Option<Door>,
     pub(crate) upstream: Upstream<Stack>,
     pub(crate) buffering: Buffering,
     /// Whether callers are told not to repeat what was repeated here.
@@ -29,9 +32,22 @@ pub(crate) struct Gateway {
     pub(crate) access_log: bool,
 }
 
-/// Sends a request to the upstream. Its body is read before if it may have to be sent again; answers are streamed.
-pub(crate) async fn forward(gateway: Gateway, request: Request) -> Response {
-    let line = gateway.access_log.then(|| Line::begin(&request));
+/// Sends a request to the upstream. Its body is read before if it may have to be sent again; answers are streamed. Of one that is
+/// not admitted nothing but the head is read.
+pub(crate) async fn forward(gateway: Gateway, mut request: Request) -> Response {
+    let mut line = gateway.access_log.then(|| Line::begin(&request));
+    if let Some(door) = &gateway.door {
+        match door.admit(request.headers_mut()) {
+            Ok(admitted) => {
+                let (client, caller) = admitted.into_parts();
+                if let Some(line) = &mut line {
+                    line.admitted(client);
+                }
+                request.extensions_mut().insert(caller);
+            }
+            Err(error) => return logged(Error::from_service(error, None).into_response(), line),
+        }
+    }
     let request = match gateway.buffering.read(request).await {
         Ok(request) => request,
         Err(error) => return logged(Error::from_service(error, None).into_response(), line),

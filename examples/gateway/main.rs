@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo run --release --example gateway -- [--listen ADDR] [--upstream URL] [--config FILE] [--check]
+//! cargo run --release --example gateway -- --new-token
 //! ```
 //!
 //! Without a key in `ANTHROPIC_API_KEY` and without an upstream it starts the simulator and sends everything
@@ -12,6 +13,7 @@ mod access_log;
 mod args;
 mod buffering;
 mod forward;
+mod new_token;
 mod server;
 mod shutdown;
 mod target;
@@ -51,12 +53,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    if args.new_token {
+        return new_token::print();
+    }
     let mut config = Config::load_with_process_environment(args.config.as_deref())?;
     args.apply_to(&mut config.gateway);
     config.gateway.validate()?;
     if args.check {
         // Certificates and keys are read too: a file that is not there should not wait for the first start.
         claude_tower::client::HyperClient::new(&config.client)?;
+        config.gateway.door()?;
         println!("the configuration is good");
         return Ok(());
     }

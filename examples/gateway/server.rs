@@ -7,7 +7,7 @@ use axum::ServiceExt as _;
 use axum::extract::Request;
 use axum::serve::ListenerExt;
 use claude_tower::client::HyperClient;
-use claude_tower::config::Config;
+use claude_tower::config::{Config, GatewayConfig};
 use claude_tower::errors::{ErrorLayer, TracingReporter};
 use claude_tower::stack::{Slot, StackBuilder};
 use claude_tower::upstream::UpstreamLayer;
@@ -25,6 +25,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.gateway.listen))?;
     let address = listener.local_addr()?;
+    announce_callers(&config.gateway);
     let target = Target::choose(&config.gateway).await?;
     let errors = ErrorLayer::observe().with_reporter(TracingReporter::new());
     let client = HyperClient::new(&target.client(&config.client))?;
@@ -33,6 +34,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         stack = stack.layer(Slot::Retry, retry);
     }
     let gateway = Gateway {
+        door: config.gateway.door()?,
         upstream: UpstreamLayer::new(target.uri.clone())?.layer(stack.build(client)),
         buffering: Buffering::new(config),
         final_word: config.retry.enabled && config.retry.final_word,
@@ -63,4 +65,12 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+fn announce_callers(gateway: &GatewayConfig) {
+    if !gateway.clients.is_empty() {
+        println!("admitting clients by their tokens: {} of them", gateway.clients.len());
+    } else if gateway.allow_open && !gateway.listen.ip().to_canonical().is_loopback() {
+        tracing::warn!("whoever reaches {} may call (gateway.allow_open)", gateway.listen);
+    }
 }

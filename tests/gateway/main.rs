@@ -4,6 +4,7 @@
 //! process; the benchmark of the gateway shows it.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
+mod door;
 mod log;
 mod requests;
 mod responses;

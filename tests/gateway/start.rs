@@ -93,10 +93,10 @@ async fn the_upstream_that_is_given_goes_before_the_key() {
 }
 
 /// A file that is removed at the end.
-struct File(PathBuf);
+pub(crate) struct File(pub(crate) PathBuf);
 
 impl File {
-    fn new(name: &str, text: &str) -> Self {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
         std::fs::write(&path, text).unwrap();
         Self(path)
@@ -256,7 +256,7 @@ async fn a_port_that_is_taken_is_named() {
 async fn the_command_line_is_explained() {
     let exit = gateway::run(gateway::command().arg("--help")).await;
     assert_eq!((exit.code(), exit.stderr.as_str()), (Some(0), ""));
-    for option in ["--listen <ADDR>", "--upstream <URL>", "--config <FILE>", "--check"] {
+    for option in ["--listen <ADDR>", "--upstream <URL>", "--config <FILE>", "--check", "--new-token"] {
         assert!(exit.stdout.contains(option), "{option}: {}", exit.stdout);
     }
     for wrong in [&["--unknown"][..], &["--listen", "nowhere"], &["extra"], &["--config"]] {
