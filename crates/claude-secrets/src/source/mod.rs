@@ -23,6 +23,8 @@ mod field;
 mod file;
 mod fixed;
 mod shown;
+#[cfg(feature = "vault")]
+mod vault;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -39,6 +41,9 @@ pub use error::{SourceError, SourceErrorKind};
 pub use fetched::Fetched;
 pub use file::FileSource;
 pub use fixed::StaticSource;
+#[cfg(feature = "vault")]
+#[cfg_attr(docsrs, doc(cfg(feature = "vault")))]
+pub use vault::{Vault, VaultSource};
 
 /// What [`SecretSource::fetch`] returns.
 pub type Fetch<'a> = Pin<Box<dyn Future<Output = Result<Fetched, SourceError>> + Send + 'a>>;
