@@ -13,7 +13,12 @@ pub(super) fn checked(text: &str) -> Result<String, SourceError> {
     let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return wrong("the endpoint is no URL that begins with `https://` or `http://`");
     };
-    if authority.as_str().contains('@') || authority.host().is_empty() {
+    // The parser takes any text for a port.
+    let whole = match authority.port_u16() {
+        Some(port) => format!("{}:{port}", authority.host()),
+        None => authority.host().to_owned(),
+    };
+    if authority.host().is_empty() || authority.as_str() != whole {
         return wrong("the endpoint has a host and a port, and neither name nor password");
     }
     if uri.query().is_some() || uri.path() != "/" {
