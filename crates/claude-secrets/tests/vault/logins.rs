@@ -138,6 +138,25 @@ async fn a_renewal_that_fails_is_no_failure_while_the_token_is_good() {
 
 #[tokio::test]
 #[ignore = "needs OpenBao: run by cargo xtask test"]
+async fn a_token_that_may_not_renew_itself_is_replaced_if_it_can_be() {
+    let place = Place::with_role(json!({ "token_ttl": "1h", "token_no_default_policy": true })).await;
+    let source = place.source();
+    assert_eq!(place.fetch(&source).await, [LOGIN, READ]);
+    passes(minutes(41)).await;
+    assert_eq!(place.fetch(&source).await, [RENEWAL, LOGIN, READ]);
+    let id = json!({ "secret_id": "secret-id-canary" });
+    place.bao.ask("POST", "auth/approle/role/gateway/secret-id/destroy", id).await;
+    passes(minutes(41)).await;
+    assert_eq!(
+        place.fetch(&source).await,
+        [RENEWAL, LOGIN, READ],
+        "neither worked, and the token is still good"
+    );
+    assert_eq!(place.fetch(&source).await, [READ]);
+}
+
+#[tokio::test]
+#[ignore = "needs OpenBao: run by cargo xtask test"]
 async fn a_token_of_a_role_that_is_gone_is_used_to_its_end() {
     let place = Place::with_role(json!({ "token_ttl": "1h" })).await;
     let source = place.source();

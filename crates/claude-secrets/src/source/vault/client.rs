@@ -1,4 +1,10 @@
 //! One request, one answer: within a time and a size.
+//!
+//! Over hyper's client and not over a library for Vault: of `vaultrs` 0.8 (2026-11) the errors hold the bodies of answers, which are
+//! read however long they are, and its TLS takes the provider of the process or panics.
+//!
+//! What is wiped from memory is what is made here. The buffers of a connection, and the header with the token in them, are not
+//! ours to wipe.
 
 use std::error::Error;
 use std::io;

@@ -15,7 +15,7 @@ use super::auth::{Auth, Login};
 use super::client::{Client, Question};
 use super::failure::Failure;
 use super::lease::{Lease, Next};
-use super::session::{Held, Session};
+use super::session::{Held, Session, Try};
 use super::tls::{self, Authorities};
 use crate::source::{SecretSource, SourceErrorKind};
 
@@ -47,11 +47,11 @@ impl Server {
 
     /// Reads what is at this path, with the token; with another one if this one has come to its end.
     pub(super) async fn read(self: &Arc<Self>, path: &str) -> Result<Answer, Failure> {
-        let began = Instant::now();
+        let before = self.session.tries();
         let held = self.token(None).await?;
         let answer = self.ask(Method::GET, path, held.as_ref(), Bytes::new()).await?;
         let Some(held) = held.filter(|_| answer.status == StatusCode::FORBIDDEN) else { return Ok(answer) };
-        if held.since >= began || !self.is_worth_another(&held).await? {
+        if held.by > before || !self.is_worth_another(&held).await? {
             return Ok(answer);
         }
         let other = self.token(Some(&held)).await?;
@@ -69,8 +69,11 @@ impl Server {
             Auth::Token(_) => Ok(true),
             Auth::Login(_) => {
                 let known = self.ask(Method::GET, "auth/token/lookup-self", Some(held), Bytes::new()).await?;
-                let age = Instant::now().saturating_duration_since(held.since);
-                Ok(!known.status.is_success() || age >= POLICIES_CHANGE)
+                if known.status == StatusCode::FORBIDDEN {
+                    return Ok(true);
+                }
+                known.success()?;
+                Ok(Instant::now().saturating_duration_since(held.since) >= POLICIES_CHANGE)
             }
         }
     }
@@ -83,8 +86,8 @@ impl Server {
         if matches!(self.settings.auth, Auth::Nothing) {
             return Ok(None);
         }
-        let asked = Instant::now();
-        if let Some(held) = self.session.usable(asked, refused) {
+        let asked = self.session.tries();
+        if let Some(held) = self.session.usable(Instant::now(), refused) {
             return Ok(Some(held));
         }
         let (server, refused) = (Arc::clone(self), refused.cloned());
@@ -94,7 +97,7 @@ impl Server {
     }
 
     /// Renews the token, or gets one: one task after the other, and those who have waited take what the first one brought.
-    async fn another(&self, asked: Instant, refused: Option<&Held>) -> Result<Held, Failure> {
+    async fn another(&self, asked: Try, refused: Option<&Held>) -> Result<Held, Failure> {
         let _turn = self.session.turn.lock().await;
         if let Some(failure) = self.session.failed_since(asked) {
             return Err(failure);
@@ -109,10 +112,7 @@ impl Server {
                 Some(held) => Ok(self.renewed(held).await),
                 None => self.fresh().await,
             };
-        match &had {
-            Ok(held) => self.session.hold(held.clone()),
-            Err(failure) => self.session.fail(Instant::now(), failure.clone()),
-        }
+        self.session.end(&had);
         had
     }
 
@@ -162,7 +162,7 @@ impl Server {
         if let Some(same) = same.filter(|same| same.next(now) != Next::Replace) {
             return Ok(same);
         }
-        let mut held = Held { token: Arc::new(token), since: now, lease: None };
+        let mut held = Held { token: Arc::new(token), since: now, by: self.session.tries() + 1, lease: None };
         let known = self.ask(Method::GET, "auth/token/lookup-self", Some(&held), Bytes::new()).await?;
         // A token need not be allowed to look at itself; whether it is good, the read will tell.
         if let Ok(json) = known.success() {
@@ -191,7 +191,12 @@ impl Server {
         })?;
         let (length, renewable) = auth.lease();
         tracing::debug!(server = %self.settings.address, method = login.method, mount, lease = ?length, renewable, "logged in");
-        Ok(Held { token: Arc::new(token), since: now, lease: Lease::new(now, length, renewable) })
+        Ok(Held {
+            token: Arc::new(token),
+            since: now,
+            by: self.session.tries() + 1,
+            lease: Lease::new(now, length, renewable),
+        })
     }
 
     /// What a source within has, without the line's end that files have after it.

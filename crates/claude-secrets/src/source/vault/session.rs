@@ -8,12 +8,16 @@ use tokio::time::Instant;
 use super::failure::Failure;
 use super::lease::{Lease, Next};
 
+/// The number of a try to get a token: the first is 1. Numbers, since two moments may be the same one.
+pub(super) type Try = u64;
+
 /// A token in use.
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) token: Arc<SecretString>,
-    /// When it was had, which a renewal does not change.
+    /// When it was had, and by which try, which a renewal does not change.
     pub(super) since: Instant,
+    pub(super) by: Try,
     /// `None` if it is good without end, or nobody knows.
     pub(super) lease: Option<Lease>,
 }
@@ -39,11 +43,19 @@ pub(super) struct Session {
 
 #[derive(Default)]
 struct State {
+    /// How many tries have ended.
+    tries: Try,
     held: Option<Held>,
-    failed: Option<(Instant, Failure)>,
+    /// How the last try failed, if it did.
+    failed: Option<Failure>,
 }
 
 impl Session {
+    /// How many tries have ended by now.
+    pub(super) fn tries(&self) -> Try {
+        self.lock().tries
+    }
+
     /// The token, if it can be used as it is and is not the one that was refused.
     pub(super) fn usable(&self, now: Instant, refused: Option<&Held>) -> Option<Held> {
         self.held()
@@ -54,17 +66,20 @@ impl Session {
         self.lock().held.clone()
     }
 
-    pub(super) fn hold(&self, held: Held) {
-        *self.lock() = State { held: Some(held), failed: None };
+    /// Why the last try failed, if it has ended since there were so many: then whoever began to wait then need not try again.
+    pub(super) fn failed_since(&self, tries: Try) -> Option<Failure> {
+        let state = self.lock();
+        state.failed.clone().filter(|_| state.tries > tries)
     }
 
-    /// Why the last try failed, if it ended after this moment: then whoever began to wait before need not try again.
-    pub(super) fn failed_since(&self, moment: Instant) -> Option<Failure> {
-        self.lock().failed.as_ref().filter(|(at, _)| *at >= moment).map(|(_, failure)| failure.clone())
-    }
-
-    pub(super) fn fail(&self, at: Instant, failure: Failure) {
-        self.lock().failed = Some((at, failure));
+    /// The end of a try. One that failed takes nothing away.
+    pub(super) fn end(&self, had: &Result<Held, Failure>) {
+        let mut state = self.lock();
+        state.tries += 1;
+        match had {
+            Ok(held) => (state.held, state.failed) = (Some(held.clone()), None),
+            Err(failure) => state.failed = Some(failure.clone()),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
