@@ -152,7 +152,7 @@ async fn keep(mut response: HttpResponse, heard: &Heard) -> Result<HttpResponse,
         SdkBody::from(seen)
     };
     *response.body_mut() = seen;
-    // It was that of the answer, and the SDK counts.
+    // It was that of the answer, and the SDK can be told to count.
     response.headers_mut().remove("content-length");
     Ok(response)
 }
