@@ -43,6 +43,8 @@ pub(crate) struct Errand {
     slot: Option<Slot>,
     has_waited: bool,
     is_replay: bool,
+    /// Whether its key is known for dead, and tried again.
+    is_trial: bool,
 }
 
 /// What becomes of an answer.
@@ -98,6 +100,7 @@ impl Errand {
             slot: None,
             has_waited: false,
             is_replay: false,
+            is_trial: false,
         }))
     }
 
@@ -140,6 +143,7 @@ impl Errand {
         if let Some(mut slot) = self.slot.take() {
             slot.is_used_by(&taken);
         }
+        self.is_trial = taken.credential.is_dead();
         taken.credential.put_on(headers);
         let origin = Some(Arc::clone(&taken.origin));
         mark(&self.attempt, &taken.credential.fingerprint, &taken.group.name, origin);
@@ -170,6 +174,9 @@ impl Errand {
         taken.held.learn(response.headers(), &self.ring.shared.learnt, CLOCK());
         if self.is_replay && response.status().is_success() {
             metrics::replayed(true);
+        }
+        if self.is_trial && response.status().is_success() {
+            taken.credential.revive();
         }
         match response.status() {
             StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::TOO_MANY_REQUESTS => true,

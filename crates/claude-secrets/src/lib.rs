@@ -65,8 +65,8 @@
 //!
 //! A new key is picked up with the next fetch. Requests that are under way keep theirs. When the API refuses a key (401
 //! `authentication_error`), it is fetched at once, by one request for all; those that were refused are sent once more with the new one.
-//! If the source has no other, the key is dead until it has: then the one before stands in, or another of the pool. A 403
-//! says nothing of a key. Requests whose body is a stream cannot be sent again; what they caused to be fetched is there for the next.
+//! If the source has no other, the key is dead until it has: then the one before stands in, or another of the pool, and one request
+//! after each of growing pauses tries whether the API takes the key by now. A 403 says nothing of a key. Requests whose body is a stream cannot be sent again; what they caused to be fetched is there for the next.
 //!
 //! # Where a key may go
 //!

@@ -146,7 +146,6 @@ impl Keeper {
 impl State {
     fn take(&mut self, brought: Brought, timing: &Timing, now: Instant, news: &mut Vec<News>) {
         let Brought { current, about, previous, .. } = brought;
-        self.failures = 0;
         self.next_try = None;
         self.error = None;
         self.about = about;
@@ -164,6 +163,10 @@ impl State {
             }
             None => Arc::new(current),
         };
+        // One that is dead and still the same counts on.
+        if !current.is_dead() {
+            self.failures = 0;
+        }
         if let Some(previous) = previous {
             let is_known = self.before.as_ref().is_some_and(|(before, _)| before.is_same(&previous));
             if !is_known && !previous.is_same(&current) {
@@ -197,17 +200,23 @@ impl State {
             let before = self.before.as_ref().map(|(before, _)| before);
             self.current.iter().chain(before).for_each(|credential| credential.revive());
             self.refused = None;
+            if self.error.is_none() {
+                self.failures = 0;
+            }
             return;
         }
+        let mut is_news = false;
         if let Some((of, _)) = self.refused.take_if(|(_, awaited)| *awaited <= flight)
             && self.is_current(&of)
             && of.bury()
         {
+            is_news = true;
             news.push(News::Buried(of));
         }
-        let is_dead = self.current.as_ref().is_some_and(|current| current.is_dead());
-        if is_dead && self.error.is_none() {
+        let dead = self.current.clone().filter(|current| current.is_dead());
+        if let Some(dead) = dead.filter(|_| self.error.is_none()) {
             self.leave_alone(timing, now);
+            self.trial = (!is_news).then_some(dead);
         }
     }
 

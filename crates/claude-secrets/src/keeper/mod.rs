@@ -104,6 +104,12 @@ impl Keeper {
     /// What there is now. Begins a fetch if it is time for one. Who `has_waited` for one takes what there is.
     pub(crate) fn look(self: &Arc<Self>, now: Instant, has_waited: bool) -> Look {
         let mut state = self.state();
+        if let Some(current) = state.trial.take()
+            && current.is_dead()
+            && state.is_current(&current)
+        {
+            return Look::Use(current);
+        }
         let usable = state.usable(now, &self.timing);
         // A dead key is looked after as if it had run out, whatever stands in for it.
         let is_dead = state.current.as_ref().is_some_and(|current| current.is_dead());
@@ -139,7 +145,12 @@ impl Keeper {
     fn weigh(self: &Arc<Self>, credential: &Arc<Credential>) -> (Refused, bool) {
         let mut state = self.state();
         if !state.is_current(credential) {
-            return (Refused::Replaced, credential.bury());
+            let is_buried = credential.bury();
+            // The last that stood in for it: a key that was refused when it was new may have become valid by now.
+            if let Some(current) = state.current.as_ref().filter(|_| is_buried) {
+                current.revive();
+            }
+            return (Refused::Replaced, is_buried);
         }
         if credential.is_dead() {
             return (Refused::Dead, false);

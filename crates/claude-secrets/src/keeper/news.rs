@@ -38,7 +38,7 @@ impl News {
                     target: "claude_secrets",
                     key = &**key,
                     fingerprint = &*credential.fingerprint,
-                    "the API refuses this key; it is not used until its source has another"
+                    "the API refuses this key; it is tried again at times, until its source has another"
                 );
             }
             Self::Failed { error, stale } => {

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) started: u64,
     /// The key that the API has refused, and the fetch that will tell what becomes of it.
     pub(super) refused: Option<(Arc<Credential>, u64)>,
+    /// The dead key that its source still gives: one request tries it again.
+    pub(super) trial: Option<Arc<Credential>>,
     /// The fetch that an operator has asked for.
     pub(super) wanted: Option<u64>,
     /// Failures in a row; a key that is dead and still the same counts as one.
