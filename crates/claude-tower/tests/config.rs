@@ -11,9 +11,10 @@ use std::{
 };
 
 use claude_tower::config::{
-    Config, ConfigError, ConfigProblemKind as Kind, GatewayClient, HttpVersion, Proxy, ProxyUrl,
+    Config, ConfigError, ConfigProblemKind as Kind, GatewayClient, HttpVersion, KeyConfig, Proxy, ProxyUrl,
 };
 use claude_tower::retry::{Backoff, Hold, MaybeExecuted, Quota, RetryLayer};
+use claude_tower::secrets::{Affinity, Existing, Scheme};
 use http::HeaderName;
 use proptest::prelude::*;
 
@@ -94,7 +95,11 @@ fn bad_files_are_refused_with_place_and_key() {
         // Unknown names.
         ("cleint = 1", Kind::UnknownKey, &["f.toml:1:1: cleint: unknown key; did you mean client?"]),
         ("[cleint]\nx = 1", Kind::UnknownKey, &["f.toml:1:2: cleint: unknown section; did you mean client?"]),
-        ("[x]", Kind::UnknownKey, &["f.toml:1:2: x: unknown section; known here: client, gateway, retry"]),
+        (
+            "[x]",
+            Kind::UnknownKey,
+            &["f.toml:1:2: x: unknown section; known here: client, gateway, retry, secrets"],
+        ),
         (
             "[client]\nconect-timeout = '5s'",
             Kind::UnknownKey,
@@ -369,7 +374,7 @@ fn bad_files_are_refused_with_place_and_key() {
             "x = 1\n[gateway]\nworker_threads = 2000\nlisten = 1\n[client]\ntcp_keepalive = '1500ms'\nprxy = 1\n",
             Kind::OutOfRange,
             &[
-                "f.toml:1:1: x: unknown key; known here: client, gateway, retry",
+                "f.toml:1:1: x: unknown key; known here: client, gateway, retry, secrets",
                 "f.toml:3:1: gateway.worker_threads: must be between 0 and 1024, but is 2000",
                 "f.toml:4:1: gateway.listen: must be an IP address and a port, such as 127.0.0.1:8080 or \
                  [::1]:8080, but is a number",
@@ -496,6 +501,11 @@ const CLIENTS: &str = "[{ name = 'chat', token_sha256 = 'sha256:0123456789abcdef
         'sha256:1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
         'sha256:2123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef' ] }]";
 
+const KEYS: &str = "[{ name = 'research', file = 'claude.key', field = 'a.b', lines = ['research', 'search'], environment = 'prod',
+        weight = 2.5, limit_group = 'acme', origins = ['http://127.0.0.1:1', 'https://api.anthropic.com:443'],
+        scheme = 'bearer' },
+    { name = 'others', env = 'KEY' }]";
+
 const SETTINGS: &[Setting] = &[
     ("client.connect_timeout", "1s", &[], |c| c.client.connect_timeout = SECOND),
     ("client.tcp_keepalive", "2s", &[], |c| c.client.tcp_keepalive = 2 * SECOND),
@@ -568,6 +578,70 @@ const SETTINGS: &[Setting] = &[
         c.retry.retry_count_header = Some(HeaderName::from_static("x-attempt"));
     }),
     ("retry.final_word", "false", &[], |c| c.retry.final_word = false),
+    ("secrets.existing", "refuse", &[], |c| c.secrets.existing = Existing::Refuse),
+    ("secrets.environment", "prod", &[], |c| c.secrets.environment = Some("prod".to_owned())),
+    ("secrets.strict_lines", "true", &[], |c| c.secrets.strict_lines = true),
+    ("secrets.affinity", "none", &[], |c| c.secrets.affinity = Affinity::None),
+    ("secrets.slow_start_rate", "0.5", &[], |c| c.secrets.slow_start_rate = 0.5),
+    ("secrets.slow_start_time", "1s", &[], |c| c.secrets.slow_start_time = SECOND),
+    ("secrets.limited_for", "2s", &[], |c| c.secrets.limited_for = 2 * SECOND),
+    ("secrets.ttl", "3s", &[], |c| c.secrets.ttl = Some(3 * SECOND)),
+    ("secrets.jitter", "0.25", &[], |c| c.secrets.jitter = 0.25),
+    ("secrets.refresh_advisory", "40s", &[], |c| c.secrets.refresh_advisory = 40 * SECOND),
+    ("secrets.refresh_mandatory", "5s", &[], |c| c.secrets.refresh_mandatory = 5 * SECOND),
+    ("secrets.fetch_timeout", "6s", &[], |c| c.secrets.fetch_timeout = 6 * SECOND),
+    ("secrets.failure_backoff", "7s", &[], |c| c.secrets.failure_backoff = 7 * SECOND),
+    ("secrets.failure_backoff_max", "8s", &[], |c| c.secrets.failure_backoff_max = 8 * SECOND),
+    ("secrets.max_stale", "9s", &[], |c| c.secrets.max_stale = 9 * SECOND),
+    ("secrets.overlap", "10s", &[], |c| c.secrets.overlap = 10 * SECOND),
+    ("secrets.max_age", "1h", &[], |c| c.secrets.max_age = 3_600 * SECOND),
+    ("secrets.keys", KEYS, &[], |c| {
+        let mut research = KeyConfig::default();
+        research.name = "research".to_owned();
+        research.file = Some("claude.key".into());
+        research.field = Some("a.b".to_owned());
+        research.lines = vec!["research".to_owned(), "search".to_owned()];
+        research.environment = Some("prod".to_owned());
+        research.weight = 2.5;
+        research.limit_group = Some("acme".to_owned());
+        research.origins =
+            vec!["http://127.0.0.1:1".parse().unwrap(), "https://api.anthropic.com".parse().unwrap()];
+        research.scheme = Scheme::Bearer;
+        let mut others = KeyConfig::default();
+        others.name = "others".to_owned();
+        others.env = Some("KEY".to_owned());
+        c.secrets.keys = vec![research, others];
+    }),
+    ("secrets.aws.region", "eu-central-1", &[], |c| c.secrets.aws.region = Some("eu-central-1".to_owned())),
+    ("secrets.aws.profile", "prod", &[], |c| c.secrets.aws.profile = Some("prod".to_owned())),
+    ("secrets.aws.endpoint", "http://127.0.0.1:1", &[], |c| {
+        c.secrets.aws.endpoint = Some("http://127.0.0.1:1".parse().unwrap());
+    }),
+    ("secrets.aws.timeout", "11s", &[], |c| c.secrets.aws.timeout = 11 * SECOND),
+    ("secrets.vault.address", "https://h:1/path", &[], |c| {
+        c.secrets.vault.address = Some("https://h:1/path".parse().unwrap());
+    }),
+    ("secrets.vault.mount", "kv", &[], |c| c.secrets.vault.mount = "kv".to_owned()),
+    ("secrets.vault.kv_version", "1", &[], |c| c.secrets.vault.kv_version = 1),
+    ("secrets.vault.namespace", "a", &[], |c| c.secrets.vault.namespace = Some("a".to_owned())),
+    ("secrets.vault.ca_file", "a.pem", &[], |c| c.secrets.vault.ca_file = Some("a.pem".into())),
+    ("secrets.vault.timeout", "12s", &[], |c| c.secrets.vault.timeout = 12 * SECOND),
+    ("secrets.vault.token_env", "T", &[], |c| c.secrets.vault.token_env = Some("T".to_owned())),
+    ("secrets.vault.token_file", "t", &[], |c| c.secrets.vault.token_file = Some("t".into())),
+    ("secrets.vault.role_id", "r", &[("secrets.vault.secret_id_env", "S")], |c| {
+        c.secrets.vault.role_id = Some("r".to_owned());
+        c.secrets.vault.secret_id_env = Some("S".to_owned());
+    }),
+    ("secrets.vault.secret_id_env", "S", &[("secrets.vault.role_id", "r")], |c| {
+        c.secrets.vault.role_id = Some("r".to_owned());
+        c.secrets.vault.secret_id_env = Some("S".to_owned());
+    }),
+    ("secrets.vault.secret_id_file", "s", &[("secrets.vault.role_id", "r")], |c| {
+        c.secrets.vault.role_id = Some("r".to_owned());
+        c.secrets.vault.secret_id_file = Some("s".into());
+    }),
+    ("secrets.vault.kubernetes_role", "r", &[], |c| c.secrets.vault.kubernetes_role = Some("r".to_owned())),
+    ("secrets.vault.auth_mount", "m", &[], |c| c.secrets.vault.auth_mount = Some("m".to_owned())),
 ];
 
 #[test]
@@ -643,6 +717,31 @@ fn the_layer_of_the_retry_is_as_its_section_says() {
     }
 }
 
+/// Nor is one of the keys' own without effect.
+#[test]
+fn each_setting_of_the_secrets_has_an_effect_on_the_ring() {
+    let key = || {
+        let mut key = KeyConfig::default();
+        key.name = "a".to_owned();
+        key.env = Some("A".to_owned());
+        key
+    };
+    let shown = |config: &Config| {
+        let builder = config.secrets.key_ring_builder().unwrap().unwrap();
+        let layer = config.secrets.layer().unwrap().unwrap();
+        format!("{builder:?} {layer:?}")
+    };
+    let mut plain = Config::default();
+    plain.secrets.keys = vec![key()];
+    let stores = ["secrets.aws.", "secrets.vault."];
+    for (name, _, _, change) in SETTINGS.iter().filter(|(name, ..)| name.starts_with("secrets.")) {
+        let mut config = plain.clone();
+        change(&mut config);
+        let is_of_a_store = stores.iter().any(|store| name.starts_with(store));
+        assert_eq!(shown(&config) == shown(&plain), is_of_a_store, "{name}");
+    }
+}
+
 #[test]
 fn a_retry_that_is_off_has_no_layer_and_a_wrong_one_is_an_error() {
     let mut retry = Config::default().retry;
@@ -702,11 +801,31 @@ fn ranges_hold_at_both_borders() {
         ("retry.hold_bytes", "", "'0B'", "'16MiB'", "'16777217B'"),
         ("retry.hold_events", "", "0", "1000", "1001"),
         ("retry.collect", "", "'0B'", "'64MiB'", "'67108865B'"),
+        ("secrets.slow_start_rate", "0.05", "0.1", "1000000", "1000000.5"),
+        ("secrets.slow_start_time", "", "'0s'", "'1h'", "'1h1s'"),
+        ("secrets.limited_for", "'999ms'", "'1s'", "'1h'", "'1h1s'"),
+        ("secrets.ttl", "'999ms'", "'1s'", "'24h'", "'24h1s'"),
+        ("secrets.jitter", "-0.1", "0", "1", "1.1"),
+        ("secrets.refresh_advisory", "", "'0s'", "'1h'", "'1h1s'"),
+        ("secrets.refresh_mandatory", "", "'0s'", "'1h'", "'1h1s'"),
+        ("secrets.fetch_timeout", "'99ms'", "'100ms'", "'5m'", "'5m1s'"),
+        ("secrets.failure_backoff", "'99ms'", "'100ms'", "'1h'", "'1h1s'"),
+        ("secrets.failure_backoff_max", "'99ms'", "'100ms'", "'1h'", "'1h1s'"),
+        ("secrets.max_stale", "", "'0s'", "'720h'", "'720h1s'"),
+        ("secrets.overlap", "", "'0s'", "'720h'", "'720h1s'"),
+        ("secrets.max_age", "'59m'", "'1h'", "'87600h'", "'87600h1s'"),
+        ("secrets.aws.timeout", "'99ms'", "'100ms'", "'5m'", "'5m1s'"),
+        ("secrets.vault.timeout", "'99ms'", "'100ms'", "'5m'", "'5m1s'"),
+        ("secrets.vault.kv_version", "0", "1", "2", "3"),
     ];
     // What must be set with a key for the whole of its range.
     let also = |key| match key {
         "retry.backoff_base" => "\nretry.backoff_max = '1h'",
         "retry.backoff_max" => "\nretry.backoff_base = '1ms'",
+        "secrets.refresh_advisory" => "\nsecrets.refresh_mandatory = '0s'",
+        "secrets.refresh_mandatory" => "\nsecrets.refresh_advisory = '1h'",
+        "secrets.failure_backoff" => "\nsecrets.failure_backoff_max = '1h'",
+        "secrets.failure_backoff_max" => "\nsecrets.failure_backoff = '100ms'",
         _ => "",
     };
     for (key, below, low, high, above) in table {
@@ -720,7 +839,7 @@ fn ranges_hold_at_both_borders() {
             }
             let error = file(&format!("{key} = {value}")).expect_err(key);
             let range = format!("{low} and {high}, but is {value}").replace('\'', "");
-            let column = key.find('.').unwrap() + 2;
+            let column = key.rfind('.').unwrap() + 2;
             assert_eq!(error.to_string(), format!("f.toml:1:{column}: {key}: must be between {range}"));
             assert_eq!(error.problems()[0].kind(), Kind::OutOfRange);
         }
@@ -902,7 +1021,7 @@ fn byte_order_marks_and_carriage_returns_move_nothing() {
     let error = file("\u{feff}x = 1\r\n\r\n[client]\r\nconnect_timeout = \"0s\"\r\n").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "f.toml:1:1: x: unknown key; known here: client, gateway, retry\n\
+        "f.toml:1:1: x: unknown key; known here: client, gateway, retry, secrets\n\
          f.toml:4:1: client.connect_timeout: must be between 100ms and 10m, but is 0s"
     );
     assert_eq!(
@@ -1022,8 +1141,44 @@ fn the_reference_file_has_every_key_and_no_other() {
     }
     let of_clients = ["name", "token_sha256", "environment", "line", "user"];
     let others = ["client_cert", "client_key", "upstream", "timeout", "retry_count_header"];
-    assert_eq!(optional, [&others[..3], &of_clients, &others[3..]].concat());
-    file(&uncommented).unwrap();
+    let of_keys = [
+        "name",
+        "env",
+        "file",
+        "aws",
+        "vault",
+        "field",
+        "lines",
+        "environment",
+        "weight",
+        "limit_group",
+        "origins",
+        "scheme",
+    ];
+    let of_aws = ["region", "profile", "endpoint"];
+    let of_vault = [
+        "address",
+        "namespace",
+        "ca_file",
+        "token_env",
+        "token_file",
+        "role_id",
+        "secret_id_env",
+        "secret_id_file",
+        "kubernetes_role",
+        "auth_mount",
+    ];
+    let expected =
+        [&others[..3], &of_clients, &others[3..], &["environment", "ttl"], &of_keys, &of_aws, &of_vault]
+            .concat();
+    assert_eq!(optional, expected);
+    // Of what is set one instead of the other, all together is a mistake, and each is read all the same.
+    let error = file(&uncommented).unwrap_err();
+    let only_conflicts = error.problems().iter().all(|problem| {
+        let message = problem.message();
+        message.starts_with("must be the only ") || message.starts_with("is not built in")
+    });
+    assert!(only_conflicts, "{error}");
 
     let table: toml::Table = uncommented.parse().unwrap();
     let mut found = BTreeSet::new();

@@ -314,15 +314,8 @@ async fn trailers_and_lengths_pass() {
 }
 
 /// Which layers have to read answers. Written out, because it is a decision and not whatever the code says.
-const READERS: [Slot; 7] = [
-    Slot::Redact,
-    Slot::Cache,
-    Slot::Retry,
-    Slot::ModelFallback,
-    Slot::Secrets,
-    Slot::Cost,
-    Slot::RateLimit,
-];
+const READERS: [Slot; 7] =
+    [Slot::Redact, Slot::Cache, Slot::Retry, Slot::ModelFallback, Slot::Secrets, Slot::Cost, Slot::RateLimit];
 
 /// The request as the client sees it below layers at these places.
 async fn at_the_client(slots: &[Slot], request: Request<Body>) -> Request<Body> {

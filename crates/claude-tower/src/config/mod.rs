@@ -72,6 +72,7 @@ mod reason;
 mod retry;
 mod schema;
 mod secret;
+mod secrets;
 pub mod size;
 mod suggest;
 mod text;
@@ -91,6 +92,7 @@ pub use error::{ConfigError, ConfigProblem, ConfigProblemKind};
 pub use gateway::{GatewayClient, GatewayConfig};
 pub use proxy::{Proxy, ProxyUrl};
 pub use retry::RetryConfig;
+pub use secrets::{AwsConfig, KeyConfig, SecretsConfig, VaultConfig};
 
 /// The whole configuration. See the [module docs](self).
 ///
@@ -113,6 +115,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// How failed attempts are repeated.
     pub retry: RetryConfig,
+    /// The API's keys, by where they are kept.
+    pub secrets: SecretsConfig,
 }
 
 impl Validate for Config {
@@ -120,6 +124,10 @@ impl Validate for Config {
         check.section("client", &self.client);
         check.section("gateway", &self.gateway);
         check.section("retry", &self.retry);
+        check.section("secrets", &self.secrets);
+        if let Some(upstream) = &self.gateway.upstream {
+            self.secrets.check_upstream(upstream, check);
+        }
     }
 }
 
