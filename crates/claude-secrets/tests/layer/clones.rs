@@ -1,0 +1,106 @@
+//! Many at once, on several threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use claude_secrets::{Key, SecretsLayer};
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{Layer, Service, ServiceExt};
+
+use crate::probe::{Client, ok, refused};
+use crate::safe::Safe;
+use crate::support::*;
+
+const TASKS: usize = 32;
+const CALLS: usize = 50;
+
+/// The key changes all the time, and the API knows the present one only. Nobody notices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keys_that_change_under_many_clones() {
+    let safe = Safe::of("sk-ant-0-canary");
+    let present = Arc::new(AtomicUsize::new(0));
+    let client = Client::new({
+        let present = Arc::clone(&present);
+        move |seen| {
+            let number: usize = seen.key().split('-').nth(2).unwrap().parse().unwrap();
+            if number == present.load(Ordering::SeqCst) { ok() } else { refused() }
+        }
+    });
+    let layer = warm(&safe).await;
+    let service = layer.layer(ConcurrencyLimitLayer::new(TASKS / 2).layer(client.clone()));
+    // A rotation while some are on their way, ten times.
+    for number in 1..=10 {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|_| {
+                let mut service = service.clone();
+                tokio::spawn(async move {
+                    let mut codes = Vec::new();
+                    for _ in 0..CALLS / 10 {
+                        let answer = service.ready().await.unwrap().call(post()).await.unwrap();
+                        codes.push(answer.status().as_u16());
+                    }
+                    codes
+                })
+            })
+            .collect();
+        safe.set(&format!("sk-ant-{number}-canary"));
+        present.store(number, Ordering::SeqCst);
+        for task in tasks {
+            assert!(task.await.unwrap().iter().all(|code| *code == 200));
+        }
+    }
+    let replays = client.calls() - TASKS * CALLS / 10 * 10;
+    assert!(replays <= 10 * TASKS, "one for each that was on its way: {replays}");
+    assert_eq!(safe.fetches(), 11, "at the start, and once for each change");
+    drop(service);
+    assert_eq!((client.alive(), in_flight(layer.ring())), ((0, 0, 0), 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cold_start_of_many_is_one_fetch() {
+    let safes: Vec<_> = (0..4).map(|at| Safe::of(&format!("sk-ant-{at}-canary"))).collect();
+    let mut builder = builder();
+    for (at, safe) in safes.iter().enumerate() {
+        builder = builder.with_key(Key::new(format!("key {at}"), safe.source()));
+    }
+    let layer = SecretsLayer::new(builder.with_affinity(claude_secrets::Affinity::None).build().unwrap());
+    let client = Client::content();
+    let tasks: Vec<_> = (0..200)
+        .map(|_| {
+            let service = layer.layer(client.clone());
+            tokio::spawn(async move { service.oneshot(post()).await.unwrap().status() })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), 200);
+    }
+    assert!(safes.iter().all(|safe| safe.fetches() == 1));
+    assert_eq!((client.calls(), in_flight(layer.ring())), (200, 0));
+}
+
+/// Half of them are dropped wherever they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn half_of_many_are_dropped() {
+    let safe = Safe::of(ONE);
+    let layer = cold(&safe);
+    let client = Client::knowing(TWO);
+    let mut tasks = Vec::new();
+    for at in 0..200 {
+        let service = layer.layer(client.clone());
+        tasks.push(tokio::spawn(async move { service.oneshot(post()).await.unwrap().status() }));
+        if at == 50 {
+            safe.set(TWO);
+        }
+    }
+    for task in tasks.iter().step_by(2) {
+        task.abort();
+    }
+    for (at, task) in tasks.into_iter().enumerate() {
+        match task.await {
+            Ok(code) => assert!(code == 200 || at <= 51 || code == 401, "{code}"),
+            Err(error) => assert!(error.is_cancelled() && at % 2 == 0),
+        }
+    }
+    assert_eq!(send(&layer, &client, post()).await.unwrap().status(), 200);
+    assert_eq!((client.alive(), in_flight(layer.ring())), ((0, 0, 0), 0));
+}
