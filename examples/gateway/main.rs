@@ -6,8 +6,8 @@
 //! cargo run --release --example gateway -- --new-token
 //! ```
 //!
-//! Without a key in `ANTHROPIC_API_KEY` and without an upstream it starts the simulator and sends everything
-//! there. Requests and answers pass byte for byte, streams as they come; what fails is repeated where that can help.
+//! Without a key in `ANTHROPIC_API_KEY` or in `[[secrets.keys]]`, and without an upstream, it starts the simulator and sends
+//! everything there. Requests and answers pass byte for byte, streams as they come; what fails is repeated where that can help.
 
 mod access_log;
 mod args;
@@ -58,11 +58,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let mut config = Config::load_with_process_environment(args.config.as_deref())?;
     args.apply_to(&mut config.gateway);
-    config.gateway.validate()?;
+    config.validate()?;
     if args.check {
         // Certificates and keys are read too: a file that is not there should not wait for the first start.
         claude_tower::client::HyperClient::new(&config.client)?;
         config.gateway.door()?;
+        // Keys are not fetched: that is for whoever may read them.
+        config.secrets.layer()?;
         println!("the configuration is good");
         return Ok(());
     }

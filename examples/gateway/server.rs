@@ -7,7 +7,7 @@ use axum::ServiceExt as _;
 use axum::extract::Request;
 use axum::serve::ListenerExt;
 use claude_tower::client::HyperClient;
-use claude_tower::config::{Config, GatewayConfig};
+use claude_tower::config::Config;
 use claude_tower::errors::{ErrorLayer, TracingReporter};
 use claude_tower::stack::{Slot, StackBuilder};
 use claude_tower::upstream::UpstreamLayer;
@@ -25,13 +25,18 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.gateway.listen))?;
     let address = listener.local_addr()?;
-    announce_callers(&config.gateway);
-    let target = Target::choose(&config.gateway).await?;
+    announce_callers(config);
+    let target = Target::choose(config).await?;
     let errors = ErrorLayer::observe().with_reporter(TracingReporter::new());
     let client = HyperClient::new(&target.client(&config.client))?;
     let mut stack = StackBuilder::new().layer(Slot::Errors, errors);
     if let Some(retry) = config.retry.layer()? {
         stack = stack.layer(Slot::Retry, retry);
+    }
+    if let Some(secrets) = config.secrets.layer()? {
+        // A key that cannot be had is better known now than with the first request.
+        secrets.ring().start().await?;
+        stack = stack.layer(Slot::Secrets, secrets);
     }
     let gateway = Gateway {
         door: config.gateway.door()?,
@@ -67,9 +72,12 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn announce_callers(gateway: &GatewayConfig) {
+fn announce_callers(Config { gateway, secrets, .. }: &Config) {
     if !gateway.clients.is_empty() {
         println!("admitting clients by their tokens: {} of them", gateway.clients.len());
+        if secrets.keys.is_empty() {
+            tracing::warn!("their requests go on without a key: there is none in [[secrets.keys]]");
+        }
     } else if gateway.allow_open && !gateway.listen.ip().to_canonical().is_loopback() {
         tracing::warn!("whoever reaches {} may call (gateway.allow_open)", gateway.listen);
     }

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use claude_sim::{Server, Simulator};
-use claude_tower::config::{ClientConfig, GatewayConfig, HttpVersion, Proxy};
+use claude_tower::config::{ClientConfig, Config, HttpVersion, Proxy};
 use http::Uri;
 
 const API: &str = "https://api.anthropic.com";
@@ -15,11 +15,15 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The configured upstream; else the API if there is a key; else a simulator.
-    pub(crate) async fn choose(gateway: &GatewayConfig) -> Result<Self, Box<dyn Error>> {
-        if let Some(uri) = &gateway.upstream {
+    /// The configured upstream; else the API if there is a key, be it the gateway's or its callers'; else a simulator.
+    pub(crate) async fn choose(config: &Config) -> Result<Self, Box<dyn Error>> {
+        if let Some(uri) = &config.gateway.upstream {
             println!("calling {uri}");
             return Ok(Self { uri: uri.clone(), simulator: None });
+        }
+        if !config.secrets.keys.is_empty() {
+            println!("calling {API} (with the keys of [[secrets.keys]])");
+            return Ok(Self { uri: Uri::from_static(API), simulator: None });
         }
         if std::env::var_os("ANTHROPIC_API_KEY").is_some_and(|key| !key.is_empty()) {
             println!("calling {API} (each request carries its caller's own key)");

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 mod door;
+mod keys;
 mod log;
 mod requests;
 mod responses;

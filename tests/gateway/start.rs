@@ -102,7 +102,7 @@ impl File {
         Self(path)
     }
 
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.0.display().to_string()
     }
 }
