@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use claude_wire::headers::names::X_API_KEY;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -103,6 +103,15 @@ impl Credential {
 pub(crate) fn take_off(headers: &mut HeaderMap) {
     headers.remove(X_API_KEY);
     headers.remove(AUTHORIZATION);
+}
+
+/// Says of whatever credential is there that it is not to be printed.
+pub(crate) fn hide(headers: &mut HeaderMap) {
+    for name in [X_API_KEY, AUTHORIZATION] {
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
+    }
 }
 
 /// The credential that the caller has put there himself, if there is any: without its scheme. What is blank is none.

@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
 
 use crate::clock::CLOCK;
-use crate::credential::{of_caller, take_off};
+use crate::credential::{hide, of_caller, take_off};
 use crate::error::{SecretsError, SecretsErrorKind};
 use crate::keeper::Refused;
 use crate::layer::Existing;
@@ -69,6 +69,7 @@ impl Errand {
                 Existing::Keep => {
                     let (_, name) = ring.shared.fingerprinter.of(own);
                     mark(&attempt, &name, &name, Origin::of(request.uri()).map(|origin| origin.text()));
+                    hide(request.headers_mut());
                     return Ok(None);
                 }
                 Existing::Refuse => {

@@ -128,7 +128,7 @@ impl Pool {
                 && held.may_go(wish.uri).is_some()
                 && !held.is_drained()
                 && other.cools_until(wish.class, wish.now).is_none()
-                && matches!(held.keeper.look(wish.now, wish.has_waited), Look::Use(_))
+                && !matches!(held.keeper.look(wish.now, wish.has_waited), Look::Fail(_))
         })
     }
 
