@@ -4,7 +4,7 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use claude_wire::call::dispatch;
+use claude_wire::call::{Attempt, dispatch};
 use claude_wire::{Body, BoxError};
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -65,6 +65,8 @@ where
             Ok(Some(errand)) => errand,
             Ok(None) => return ResponseFuture::as_it_is(dispatch(&mut self.inner, request), clone),
             Err(error) => {
+                // What is refused is not sent, whatever a layer above would think.
+                Attempt::find(request.extensions()).inspect(|attempt| attempt.claim());
                 self.give_back(&clone);
                 return ResponseFuture::refused(error, clone);
             }
@@ -75,6 +77,7 @@ where
                 ResponseFuture::calling(dispatch(&mut self.inner, request), clone, errand)
             }
             Choice::Refuse(error) => {
+                errand.claim();
                 self.give_back(&clone);
                 ResponseFuture::refused(error, clone)
             }

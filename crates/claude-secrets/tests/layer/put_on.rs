@@ -13,14 +13,20 @@ use crate::support::*;
 
 /// What callers have been seen to send along.
 const CREDENTIALS: &[&[(&str, &str)]] = &[
-    &[],
     &[("x-api-key", "sk-ant-own-canary")],
-    &[("x-api-key", "")],
     &[("x-api-key", "sk-ant-own-canary"), ("x-api-key", "sk-ant-own-too-canary")],
     &[("X-API-Key", "sk-ant-own-canary"), ("AUTHORIZATION", "bearer sk-ant-own-canary")],
     &[("authorization", "Bearer sk-ant-oat01-canary")],
     &[("Authorization", "Basic dTpw"), ("authorization", "Bearer sk-ant-oat01-canary")],
     &[("authorization", "Bearer a"), ("x-api-key", "b"), ("authorization", "Bearer c"), ("x-api-key", "d")],
+];
+
+/// What is blank is none.
+const BLANK: &[&[(&str, &str)]] = &[
+    &[],
+    &[("x-api-key", "")],
+    &[("x-api-key", " "), ("authorization", "Bearer ")],
+    &[("authorization", "bearer")],
 ];
 
 fn carrying(credentials: &[(&str, &str)]) -> Request<Body> {
@@ -41,7 +47,7 @@ async fn there_is_one_credential_whatever_was_there() {
         let key = Key::new("default", Safe::of(ONE).source()).with_scheme(scheme);
         let layer = SecretsLayer::new(builder().with_key(key).build().unwrap());
         // The first of them waits for the key.
-        for credentials in CREDENTIALS {
+        for credentials in CREDENTIALS.iter().chain(BLANK) {
             let client = Client::content();
             send(&layer, &client, carrying(credentials)).await.unwrap();
             let seen = client.only();
@@ -54,16 +60,17 @@ async fn there_is_one_credential_whatever_was_there() {
 #[tokio::test]
 async fn a_callers_own_credential_may_stay() {
     let layer = warm(&Safe::of(ONE)).await.with_existing(Existing::Keep);
+    for credentials in BLANK {
+        let client = Client::content();
+        send(&layer, &client, carrying(credentials)).await.unwrap();
+        assert_eq!(client.only().key(), ONE, "who has none gets one: {credentials:?}");
+    }
     for credentials in CREDENTIALS {
         let client = Client::content();
         let (request, attempt) = attempted(carrying(credentials));
         let headers = request.headers().clone();
         send(&layer, &client, request).await.unwrap();
         let seen = client.only();
-        if credentials.is_empty() {
-            assert_eq!(seen.key(), ONE, "who has none gets one");
-            continue;
-        }
         assert_eq!(seen.parts.headers, headers, "{credentials:?}");
         let fingerprint = attempt.key_fingerprint().unwrap();
         assert!(fingerprint.starts_with("key-"));
@@ -112,20 +119,18 @@ async fn a_credential_of_the_callers_own_may_be_refused() {
     let safe = Safe::of(ONE);
     let layer = warm(&safe).await.with_existing(Existing::Refuse);
     let client = Client::content();
+    for credentials in BLANK {
+        send(&layer, &client, carrying(credentials)).await.unwrap();
+    }
+    assert!(client.keys().iter().all(|key| key == ONE));
     for credentials in CREDENTIALS {
-        let answer = send(&layer, &client, carrying(credentials)).await;
-        if credentials.is_empty() {
-            answer.unwrap();
-            assert_eq!(client.only().key(), ONE);
-            continue;
-        }
-        let error = answer.unwrap_err();
+        let error = send(&layer, &client, carrying(credentials)).await.unwrap_err();
         let (kind, refusal) = refusal(&error);
         assert_eq!(kind, SecretsErrorKind::CredentialPresent, "{credentials:?}");
         assert_eq!((refusal.kind(), refusal.code()), (RefusalKind::Policy, "CREDENTIAL_PRESENT"));
         assert!(!format!("{error} {error:?} {refusal}").contains("canary"));
     }
-    assert_eq!(client.calls(), 1);
+    assert_eq!(client.calls(), BLANK.len());
 }
 
 #[derive(Clone, Debug, PartialEq)]
