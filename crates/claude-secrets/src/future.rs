@@ -122,12 +122,27 @@ where
     type Output = Output<B>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output<B>> {
+        let output = ready!(self.as_mut().advance(cx));
+        // Whoever still holds this holds no key with it.
+        let mut this = self.project();
+        this.state.set(State::Done);
+        *this.errand = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes>,
+{
+    fn advance(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output<B>> {
         loop {
             let mut this = self.as_mut().project();
             let next = match this.state.as_mut().project() {
                 StateProj::Refused { error } => {
                     let error = error.take().expect("polled after it was ready");
-                    this.state.set(State::Done);
                     return Poll::Ready(Err(error.into()));
                 }
                 StateProj::Waiting { wait: waited, request } => {
@@ -151,8 +166,6 @@ where
                 StateProj::Calling { future } => {
                     let response = ready!(future.poll(cx)).map_err(Into::into)?;
                     if !this.errand.as_ref().is_some_and(|errand| errand.answered(&response)) {
-                        this.state.set(State::Done);
-                        *this.errand = None;
                         return Poll::Ready(Ok(response.map(ResponseBody::passed)));
                     }
                     State::Reading { answer: Some(Box::new(Reading::new(response))) }
@@ -169,8 +182,6 @@ where
                             State::Renewing { wait, answer: Some(answer) }
                         }
                         Verdict::Final => {
-                            this.state.set(State::Done);
-                            *this.errand = None;
                             return Poll::Ready(Ok(answer.into_response()));
                         }
                     }
@@ -190,8 +201,6 @@ where
                         Ok(Next::Wait(wait)) => State::Renewing { wait: Some(wait), answer: Some(answer) },
                         // There is no other.
                         Ok(Next::Take(_)) | Err(_) => {
-                            this.state.set(State::Done);
-                            *this.errand = None;
                             return Poll::Ready(Ok(answer.into_response()));
                         }
                     }
