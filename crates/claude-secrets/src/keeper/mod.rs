@@ -80,6 +80,8 @@ pub(crate) struct Snapshot {
     pub(crate) current: Option<Arc<Credential>>,
     pub(crate) about: About,
     pub(crate) previous: Option<Arc<Credential>>,
+    /// How many requests carry each of them.
+    pub(crate) carried: (usize, usize),
     pub(crate) fetched: Option<Instant>,
     pub(crate) is_stale: bool,
     pub(crate) error: Option<SourceError>,
@@ -194,7 +196,10 @@ impl Keeper {
 
     pub(crate) fn snapshot(&self, now: Instant) -> Snapshot {
         let state = self.state();
+        let before = state.before.as_ref().map(|(before, _)| before);
+        let carried = |of: Option<&Arc<Credential>>| of.map_or(0, |of| state.carried(of));
         Snapshot {
+            carried: (carried(state.current.as_ref()), carried(before)),
             current: state.current.clone(),
             about: state.about.clone(),
             previous: state.previous(now),

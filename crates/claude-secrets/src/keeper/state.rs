@@ -61,6 +61,15 @@ impl State {
         self.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, credential))
     }
 
+    /// How many others have a handle to this one: the requests that carry it.
+    pub(super) fn carried(&self, credential: &Arc<Credential>) -> usize {
+        let before = self.before.as_ref().map(|(before, _)| before);
+        let refused = self.refused.as_ref().map(|(refused, _)| refused);
+        let own = [self.current.as_ref(), before, refused, self.trial.as_ref()];
+        let own = own.into_iter().flatten().filter(|own| Arc::ptr_eq(own, credential)).count();
+        Arc::strong_count(credential).saturating_sub(own)
+    }
+
     /// Whether the source is not left alone after a failure.
     pub(super) fn may_try(&self, now: Instant) -> bool {
         self.next_try.is_none_or(|next_try| next_try <= now)

@@ -127,8 +127,6 @@ impl KeyRing {
             Some(_) if !cooling.is_empty() => KeyState::Cooling,
             Some(_) => KeyState::Live,
         };
-        // One handle is the keeper's, and one the snapshot's.
-        let carried = |credential: &Arc<_>| Arc::strong_count(credential).saturating_sub(2);
         KeyStatus {
             name: Arc::clone(&held.key.name),
             source: held.keeper.source_id().into(),
@@ -140,11 +138,11 @@ impl KeyRing {
             age: snapshot.about.created.map(|created| self.age(created)),
             fetched: snapshot.fetched.map(|fetched| now.saturating_duration_since(fetched)),
             is_stale: snapshot.is_stale,
-            in_flight: snapshot.current.as_ref().map_or(0, carried),
+            in_flight: snapshot.carried.0,
             previous: snapshot
                 .previous
                 .as_ref()
-                .map(|previous| (Arc::clone(&previous.fingerprint), carried(previous))),
+                .map(|previous| (Arc::clone(&previous.fingerprint), snapshot.carried.1)),
             error: snapshot.error,
             limit_group: Arc::clone(&group.name),
             cooling,
