@@ -1,11 +1,16 @@
 //! The clocks.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use claude_wire::call::Clock;
 
 /// Tokio's, so that paused tests hold.
 pub(crate) const CLOCK: Clock = || tokio::time::Instant::now().into_std();
+
+/// So long after this instant. What is past what an instant can hold is a year: far enough.
+pub(crate) fn after(instant: Instant, time: Duration) -> Instant {
+    instant.checked_add(time).unwrap_or_else(|| instant + Duration::from_secs(365 * 24 * 3_600))
+}
 
 /// What waits with it.
 pub(crate) fn tokio_instant(instant: Instant) -> tokio::time::Instant {

@@ -10,7 +10,7 @@ use super::freshness::Freshness;
 use super::news::News;
 use super::state::{About, State};
 use super::{Keeper, Timing};
-use crate::clock::CLOCK;
+use crate::clock::{CLOCK, after};
 use crate::credential::Credential;
 use crate::metrics;
 use crate::source::{Fetched, SourceError, SourceErrorKind, clean};
@@ -149,7 +149,7 @@ impl State {
         self.next_try = None;
         self.error = None;
         self.about = about;
-        let until = now.checked_add(timing.overlap).unwrap_or(now);
+        let until = after(now, timing.overlap);
         let current = match self.current.take() {
             // What the API has said of it still holds.
             Some(known) if known.is_same(&current) => known,
@@ -223,6 +223,6 @@ impl State {
     /// The source is asked again after a pause.
     fn leave_alone(&mut self, timing: &Timing, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        self.next_try = now.checked_add(timing.pause(self.failures, fastrand::f64()));
+        self.next_try = Some(after(now, timing.pause(self.failures, fastrand::f64())));
     }
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fastrand::Rng;
 
+use crate::clock::after;
+
 /// The settings of all keys of a ring.
 #[derive(Clone, Debug)]
 pub(crate) struct Timing {
@@ -47,8 +49,13 @@ impl Timing {
         let (first, most) = self.backoff;
         let factor = 2_u32.checked_pow(failures.saturating_sub(1)).unwrap_or(u32::MAX);
         let pause = first.saturating_mul(factor).min(most);
-        pause.mul_f64(1.0 - self.jitter * random)
+        shortened(pause, self.jitter * random)
     }
+}
+
+/// A time without this part of it. The longest there is has no place in a float and comes back as it was.
+fn shortened(time: Duration, part: f64) -> Duration {
+    Duration::try_from_secs_f64(time.as_secs_f64() * (1.0 - part)).unwrap_or(time)
 }
 
 /// When a key was fetched, and what follows from that.
@@ -70,13 +77,15 @@ impl Freshness {
     ) -> Self {
         let configured = timing.ttl.or(default).unwrap_or(DEFAULT_TTL);
         let ttl = said.map_or(configured, |said| said.min(configured));
-        let ttl = ttl.mul_f64(1.0 - timing.jitter * Rng::new().f64());
+        let ttl = shortened(ttl, timing.jitter * Rng::new().f64());
         let advisory = ttl - timing.advisory.min(ttl / 4);
         let mandatory = ttl - timing.mandatory.min(ttl / 10);
-        // What is past what an instant can hold is far enough.
-        let after =
-            |time| now.checked_add(time).unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 3_600));
-        Self { fetched: now, advisory: after(advisory), mandatory: after(mandatory), expires: after(ttl) }
+        Self {
+            fetched: now,
+            advisory: after(now, advisory),
+            mandatory: after(now, mandatory),
+            expires: after(now, ttl),
+        }
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
