@@ -12,7 +12,7 @@ use claude_wire::facts::{Endpoint, RequestFacts, facts, limit_class};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
 
-use crate::clock::CLOCK;
+use crate::clock::{CLOCK, after};
 use crate::credential::{hide, of_caller, take_off};
 use crate::error::{SecretsError, SecretsErrorKind};
 use crate::keeper::Refused;
@@ -237,7 +237,7 @@ impl Errand {
             return;
         };
         let now = CLOCK();
-        let until = now.checked_add(time).unwrap_or(now);
+        let until = after(now, time);
         // What is known of the group by now: its name may have been learnt from this very answer.
         let group = taken.held.group();
         if group.cool(class, until, now) {

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use claude_secrets::{InvalidKeyRing, InvalidSlowStart, Key, KeyRing, KeyRingBuilder, SlowStart};
+use claude_secrets::{
+    InvalidKeyRing, InvalidSlowStart, Key, KeyRing, KeyRingBuilder, KeyState, SecretsLayer, SlowStart,
+};
 
+use crate::probe::{Client, status};
 use crate::safe::Safe;
 use crate::support::*;
 
@@ -126,8 +129,8 @@ async fn times_at_the_end_of_their_range() {
         let shown = format!("{builder:?}");
         let safe = Safe::of(ONE);
         let ring = builder.with_key(Key::new("one", safe.source())).build().expect(&shown);
-        let layer = claude_secrets::SecretsLayer::new(ring);
-        let client = crate::probe::Client::knowing(TWO);
+        let layer = SecretsLayer::new(ring);
+        let client = Client::knowing(TWO);
         send(&layer, &client, post()).await.expect(&shown);
         safe.lose();
         drop(layer.ring().refresh_now().await);
@@ -135,6 +138,33 @@ async fn times_at_the_end_of_their_range() {
         assert!(layer.ring().refresh_now().await.is_empty(), "{shown}");
         assert_eq!(send(&layer, &client, post()).await.expect(&shown).status(), 200, "{shown}");
     }
+}
+
+/// The longest time is very long, and not none.
+#[tokio::test]
+async fn times_that_no_clock_holds_mean_for_ever() {
+    let safe = Safe::of(ONE);
+    let key = || Key::new("one", safe.source());
+    let ring = builder().with_key(key()).with_limited_for(Duration::MAX).build().unwrap();
+    let layer = SecretsLayer::new(ring);
+    assert_eq!(send(&layer, &Client::doing([status(429)]), post()).await.unwrap().status(), 429);
+    assert_eq!(layer.ring().status()[0].state, KeyState::Cooling);
+
+    let layer = SecretsLayer::new(builder().with_key(key()).with_overlap(Duration::MAX).build().unwrap());
+    layer.ring().start().await.unwrap();
+    safe.set(TWO);
+    assert!(layer.ring().refresh_now().await.is_empty());
+    let client = Client::knowing(ONE);
+    assert_eq!(send(&layer, &client, post()).await.unwrap().status(), 200);
+    assert_eq!(client.keys(), [TWO, ONE], "the one before stands in");
+
+    safe.lose();
+    let ring = builder().with_key(key()).with_failure_backoff(Duration::MAX, Duration::MAX).build().unwrap();
+    let (layer, fetches) = (SecretsLayer::new(ring), safe.fetches());
+    for _ in 0..3 {
+        send(&layer, &client, post()).await.unwrap_err();
+    }
+    assert_eq!(safe.fetches(), fetches + 1, "its source is left alone");
 }
 
 #[test]
