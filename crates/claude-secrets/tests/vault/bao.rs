@@ -50,6 +50,7 @@ impl Bao {
             while bao.process.try_wait().unwrap().is_none() {
                 // Only this very server knows this token.
                 if let Some((200, _)) = bao.try_ask("GET", "auth/token/lookup-self", &Value::Null).await {
+                    bao.wait_for_engine("secret").await;
                     return true;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -67,7 +68,7 @@ impl Bao {
             let port = free_pair();
             let mut bao = Self::spawn(port, &["-dev-tls", &certificates]);
             while bao.process.try_wait().unwrap().is_none() {
-                if bao.command(home, &["token", "lookup"]) {
+                if bao.command(home, &["read", "secret/config"]) {
                     return bao;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -140,6 +141,13 @@ impl Bao {
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
         Some((status, serde_json::from_str(body).unwrap_or(Value::Null)))
+    }
+
+    /// An engine of KV version 2 is made as one of version 1, and then upgrades itself.
+    pub(crate) async fn wait_for_engine(&self, mount: &str) {
+        while !matches!(self.try_ask("GET", &format!("{mount}/config"), &Value::Null).await, Some((200, _))) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Writes a secret of KV version 2, as `secret/…`.

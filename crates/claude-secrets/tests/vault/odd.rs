@@ -50,6 +50,16 @@ async fn a_status_says_what_it_is_whatever_the_body() {
     }
 }
 
+/// A real one says so for some milliseconds.
+#[tokio::test]
+async fn an_engine_that_is_still_being_upgraded_is_unavailable() {
+    let words = r#"{"errors":["Upgrading from non-versioned to versioned data. canary"]}"#;
+    let tiny = Tiny::saying(400, words).await;
+    let vault = Vault::new(&tiny.url).unwrap();
+    let expected = (Unavailable, "its engine is still being upgraded (400)".to_owned());
+    assert_eq!(why(&vault.kv2("secret", "claude")).await, expected);
+}
+
 #[tokio::test]
 async fn an_endless_answer_is_cut() {
     let tiny = Tiny::start(|_| {

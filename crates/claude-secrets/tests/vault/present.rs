@@ -171,6 +171,7 @@ async fn a_namespace_goes_with_the_login_and_with_the_read() {
     let bao = Bao::start().await;
     bao.ask("POST", "sys/namespaces/team-a", json!({})).await;
     bao.ask("POST", "team-a:sys/mounts/secret", json!({ "type": "kv", "options": { "version": "2" } })).await;
+    bao.wait_for_engine("team-a:secret").await;
     let data = json!({ "data": { "k": "sk-ant-team-canary" } });
     bao.ask("POST", "team-a:secret/data/claude", data).await;
     bao.ask("POST", "team-a:sys/auth/approle", json!({ "type": "approle" })).await;

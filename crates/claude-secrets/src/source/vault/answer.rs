@@ -52,6 +52,8 @@ impl Answer {
         let (kind, words): (SourceErrorKind, &str) = match self.status.as_u16() {
             403 | 401 => (Denied, "permission denied"),
             404 => (NotFound, self.absence()),
+            // An engine of KV version 2 that has been mounted just now, or was of version 1 before.
+            400 if self.says("Upgrading from") => (Unavailable, "its engine is still being upgraded"),
             412 => (Unavailable, "has not caught up with its cluster yet"),
             429 => (Unavailable, "is asked too often"),
             503 if self.says("is sealed") => (Unavailable, "is sealed"),
