@@ -23,6 +23,11 @@ impl Sdk {
     ///
     /// This blocks the test's own thread alone: the servers run on the runtime's.
     pub(crate) fn run<T: DeserializeOwned>(self, script: &str, arguments: &[&str]) -> T {
+        self.run_with(script, arguments, DEFAULT_KEY)
+    }
+
+    /// The same with another key.
+    pub(crate) fn run_with<T: DeserializeOwned>(self, script: &str, arguments: &[&str], key: &str) -> T {
         let mut command = match self {
             Self::Python => {
                 let mut python = Command::new(installed("CLAUDE_TOWER_TEST_PYTHON"));
@@ -37,7 +42,7 @@ impl Sdk {
                 node
             }
         };
-        run(command.args(arguments).arg(DEFAULT_KEY))
+        run(command.args(arguments).arg(key))
     }
 }
 
@@ -100,7 +105,7 @@ pub(crate) fn no_difference(direct: &Simulator, behind: &Simulator) {
 }
 
 /// What must reach the API as the SDK sent it. The connection's own headers are each hop's affair.
-fn as_sent(request: &SeenRequest) -> (String, Option<String>, Vec<(String, String)>) {
+pub(crate) fn as_sent(request: &SeenRequest) -> (String, Option<String>, Vec<(String, String)>) {
     let mut headers: Vec<_> = request
         .headers
         .iter()

@@ -7,6 +7,7 @@
 //! `cargo xtask test` installs the SDKs and names them in the environment; see the folders beside this file.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
+mod admitted;
 mod broken;
 mod errors;
 mod everyday;
