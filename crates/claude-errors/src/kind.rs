@@ -161,6 +161,9 @@ const fn refusal(kind: RefusalKind) -> Traits {
         RefusalKind::Unpriced => ("UNPRICED", 400, "invalid_request_error", "the price of the request is not known"),
         RefusalKind::NoCredential => ("NO_CREDENTIAL", 401, "authentication_error", "there is no key for the request"),
         RefusalKind::OriginNotAllowed => ("ORIGIN_NOT_ALLOWED", 403, "permission_error", "the key may not go to this endpoint"),
+        RefusalKind::CredentialUnavailable => {
+            ("CREDENTIAL_UNAVAILABLE", 503, "api_error", "no credential can be had at the moment")
+        }
         RefusalKind::NoEndpoint => ("NO_ENDPOINT", 503, "api_error", "no endpoint is healthy"),
         RefusalKind::Policy => ("POLICY", 400, "invalid_request_error", "the request breaks a rule of this stack"),
         _ => ("REFUSED", 500, "api_error", "this stack did not let the request through"),

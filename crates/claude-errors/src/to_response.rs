@@ -23,7 +23,7 @@ impl Error {
     /// | `Refused`: deadline | 504 | `timeout_error` |
     /// | `Refused`: budget | 402 | `billing_error` |
     /// | `Refused`: no credential, origin | 401, 403 | `authentication_error`, `permission_error` |
-    /// | `Refused`: no endpoint | 503 | `api_error` |
+    /// | `Refused`: no endpoint, credential that cannot be had at the moment | 503 | `api_error` |
     /// | `Refused`: unpriced, policy | 400 | `invalid_request_error` |
     /// | an `error` event | that of its kind | its own |
     ///

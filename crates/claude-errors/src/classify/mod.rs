@@ -83,8 +83,8 @@ impl Classification {
     /// repeats leaves every refusal alone.
     #[must_use]
     pub fn of_refusal(refusal: &Refusal) -> Self {
-        use claude_wire::call::RefusalKind::{NoEndpoint, Overloaded, RateLimited};
-        let heals = matches!(refusal.kind(), RateLimited | Overloaded | NoEndpoint);
+        use claude_wire::call::RefusalKind::{CredentialUnavailable, NoEndpoint, Overloaded, RateLimited};
+        let heals = matches!(refusal.kind(), RateLimited | Overloaded | NoEndpoint | CredentialUnavailable);
         Self {
             retry: if heals { Retry::Yes } else { Retry::No },
             retry_after: refusal.retry_after(),

@@ -16,7 +16,7 @@ use crate::body::Body;
 /// response to carry it. A clone is another handle to the same attempt.
 ///
 /// **Sent or not.** Guards of rate and money give back what they hold if the attempt was never sent, and keep
-/// it if it was sent and dropped. The mark is set once, by the first of: a client adapter that has a connection
+/// it if it was sent and dropped. The mark is set once (but see [`restart`](Self::restart)), by the first of: a client adapter that has a connection
 /// in hand (reqwest's does not say when, so for an empty body at its first poll); the first poll of the request's [`Body`]; and, where there is neither below, the innermost layer
 /// when it calls its inner service ([`dispatch`](super::dispatch)).
 #[derive(Clone)]
@@ -216,6 +216,12 @@ impl Attempt {
         for (_, waker) in waiting {
             waker.wake();
         }
+    }
+
+    /// Takes the mark off: what was sent has been refused before any of it was executed, and the very attempt is about to be
+    /// sent again. For who replaces a credential and nobody else; whoever repeats makes a new attempt.
+    pub fn restart(&self) {
+        self.state().sent_at = None;
     }
 
     /// Whether any of it may have reached the server.

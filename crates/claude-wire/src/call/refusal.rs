@@ -23,6 +23,8 @@ pub enum RefusalKind {
     Unpriced,
     /// There is no credential for it.
     NoCredential,
+    /// There is one, but it cannot be had at the moment.
+    CredentialUnavailable,
     /// The credential may not go where the request goes.
     OriginNotAllowed,
     /// No endpoint is healthy.
@@ -40,6 +42,7 @@ impl RefusalKind {
         Self::BudgetExceeded,
         Self::Unpriced,
         Self::NoCredential,
+        Self::CredentialUnavailable,
         Self::OriginNotAllowed,
         Self::NoEndpoint,
         Self::Policy,
@@ -127,6 +130,7 @@ mod tests {
                 | RefusalKind::BudgetExceeded
                 | RefusalKind::Unpriced
                 | RefusalKind::NoCredential
+                | RefusalKind::CredentialUnavailable
                 | RefusalKind::OriginNotAllowed
                 | RefusalKind::NoEndpoint
                 | RefusalKind::Policy => {}
