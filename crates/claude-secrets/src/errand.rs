@@ -15,6 +15,7 @@ use http_body::Body as HttpBody;
 use crate::clock::{CLOCK, after};
 use crate::credential::{hide, of_caller, take_off};
 use crate::error::{SecretsError, SecretsErrorKind};
+use crate::future::Wait;
 use crate::keeper::Refused;
 use crate::layer::Existing;
 use crate::metrics;
@@ -227,9 +228,11 @@ impl Errand {
         })
     }
 
-    /// The fetch that another key hangs on.
-    pub(crate) fn keeper(&self) -> Option<Arc<crate::keeper::Keeper>> {
-        self.taken.as_ref().map(|taken| Arc::clone(&taken.held.keeper))
+    /// Waits for the fetch that another key hangs on.
+    pub(crate) fn settled(&self, flight: u64) -> Option<Wait> {
+        let taken = self.taken.as_ref()?;
+        let (keeper, credential) = (Arc::clone(&taken.held.keeper), Arc::clone(&taken.credential));
+        Some(Box::pin(async move { keeper.settled(&credential, flight).await }))
     }
 
     fn cool(&self, class: &str, time: Duration) {

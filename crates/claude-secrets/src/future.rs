@@ -22,7 +22,7 @@ use crate::pool::{Choice, Taken};
 use crate::reading::Reading;
 
 /// Something that is waited for: a fetch, or a turn.
-type Wait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+pub(crate) type Wait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 pin_project! {
     /// The future of [`Secrets`](crate::Secrets). Dropping it drops the request or its wait; a fetch that others may wait for
@@ -176,9 +176,7 @@ where
                     let errand = this.errand.as_mut().expect("only what has an errand is read");
                     match errand.read(&answer) {
                         Verdict::Renew(flight) => {
-                            let wait = flight.zip(errand.keeper()).map(|(flight, keeper)| {
-                                Box::pin(async move { keeper.landed(flight).await }) as Wait
-                            });
+                            let wait = flight.and_then(|flight| errand.settled(flight));
                             State::Renewing { wait, answer: Some(answer) }
                         }
                         Verdict::Final => {

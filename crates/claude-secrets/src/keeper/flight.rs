@@ -1,6 +1,8 @@
 //! One fetch, from its begin until what it brought is in place.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -23,23 +25,37 @@ struct Landing {
     keeper: Arc<Keeper>,
     flight: u64,
     begun: Instant,
+    /// Whether the source is at work at this moment: what ends then has panicked.
+    is_at_work: bool,
     has_landed: bool,
 }
 
 impl Keeper {
-    /// Begins a fetch; `false` outside of a runtime.
-    pub(super) fn take_off(self: &Arc<Self>, state: &mut State) -> bool {
+    /// Begins a fetch; `false` outside of a runtime, and in one that has ended.
+    pub(super) fn take_off<'a>(
+        self: &'a Arc<Self>,
+        mut state: MutexGuard<'a, State>,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let misconfigured =
+            |detail| Some(SourceError::new(self.source.id(), SourceErrorKind::Misconfigured, detail));
         let Ok(runtime) = Handle::try_current() else {
-            let detail = "keys are fetched inside a tokio runtime";
-            state.error = Some(SourceError::new(self.source.id(), SourceErrorKind::Misconfigured, detail));
-            return false;
+            state.error = misconfigured("keys are fetched inside a tokio runtime");
+            return (state, false);
         };
         state.started += 1;
-        state.flight = Some(state.started);
-        let keeper = Arc::clone(self);
-        let landing = Landing { keeper, flight: state.started, begun: CLOCK(), has_landed: false };
+        let flight = state.started;
+        state.flight = Some(flight);
+        let (keeper, begun) = (Arc::clone(self), CLOCK());
+        let landing = Landing { keeper, flight, begun, is_at_work: false, has_landed: false };
+        // A runtime that has ended drops the task here and now, and that locks.
+        drop(state);
         drop(runtime.spawn(landing.fly()));
-        true
+        let mut state = self.state();
+        let is_lost = state.flight.is_none() && state.finished < flight;
+        if is_lost {
+            state.error = misconfigured("the tokio runtime has ended");
+        }
+        (state, !is_lost)
     }
 }
 
@@ -47,7 +63,14 @@ impl Landing {
     async fn fly(mut self) {
         let keeper = Arc::clone(&self.keeper);
         let limit = keeper.timing.fetch_timeout;
-        let fetched = timeout(limit, keeper.source.fetch()).await.unwrap_or_else(|_| {
+        let mut fetch = pin!(async { timeout(limit, keeper.source.fetch()).await });
+        let fetched = poll_fn(|cx| {
+            self.is_at_work = true;
+            let polled = fetch.as_mut().poll(cx);
+            self.is_at_work = false;
+            polled
+        });
+        let fetched = fetched.await.unwrap_or_else(|_| {
             let detail = format!("did not answer within {limit:?}");
             Err(SourceError::new(keeper.source.id(), SourceErrorKind::TimedOut, detail))
         });
@@ -62,6 +85,7 @@ impl Landing {
         let mut news = Vec::new();
         let mut state = keeper.state();
         state.flight = None;
+        state.finished = self.flight;
         match brought {
             Ok(brought) => {
                 let default_ttl = keeper.source.default_ttl();
@@ -73,11 +97,17 @@ impl Landing {
         state.judge(self.flight, &keeper.timing, now, &mut news);
         // One that was asked for after this had begun.
         let wanted = state.refused.as_ref().map(|(_, flight)| *flight).max(state.wanted);
-        if wanted.is_some_and(|wanted| wanted > self.flight) {
-            keeper.take_off(&mut state);
-        }
-        drop(state);
+        let is_wanted = wanted.is_some_and(|wanted| wanted > self.flight);
+        let flight = if is_wanted {
+            let (mut state, is_under_way) = keeper.take_off(state);
+            if is_under_way { self.flight } else { state.lose() }
+        } else {
+            drop(state);
+            self.flight
+        };
+        self.flight = flight;
         self.tell();
+        let keeper = &self.keeper;
         metrics::fetched(&keeper.name, result, now.saturating_duration_since(self.begun));
         news.into_iter().for_each(|news| news.tell(&keeper.name));
     }
@@ -97,20 +127,27 @@ impl Drop for Landing {
         if self.has_landed {
             return;
         }
-        if std::thread::panicking() {
+        if self.is_at_work {
             let id = self.keeper.source.id();
             self.land(Err(SourceError::new(id, SourceErrorKind::Unavailable, "its fetch panicked")));
             return;
         }
         let mut state = self.keeper.state();
-        state.flight = None;
-        // Whoever waits says it again, and takes over; also who waits for the one that would have come after this.
-        state.refused = None;
-        state.wanted = None;
-        state.started += 1;
-        self.flight = state.started;
+        self.flight = state.lose();
         drop(state);
         self.tell();
+    }
+}
+
+impl State {
+    /// Whoever waits says it again, and takes over; also who waits for the one that would have come after this. The number that
+    /// they wait for has landed by this.
+    fn lose(&mut self) -> u64 {
+        self.flight = None;
+        self.refused = None;
+        self.wanted = None;
+        self.started += 1;
+        self.started
     }
 }
 
@@ -206,9 +243,10 @@ impl State {
             return;
         }
         let mut is_news = false;
+        // That one which has a successor was refused is no news; it does not stand in for it.
         if let Some((of, _)) = self.refused.take_if(|(_, awaited)| *awaited <= flight)
-            && self.is_current(&of)
             && of.bury()
+            && self.is_current(&of)
         {
             is_news = true;
             news.push(News::Buried(of));

@@ -116,21 +116,25 @@ impl Keeper {
         // A dead key is looked after as if it had run out, whatever stands in for it.
         let is_dead = state.current.as_ref().is_some_and(|current| current.is_dead());
         let is_due = is_dead || state.freshness.as_ref().is_none_or(|fresh| fresh.is_due(now));
-        if usable.is_some() && !is_due {
-            return usable.map_or_else(|| state.nothing(now), Look::Use);
-        }
-        if state.flight.is_none() && state.may_try(now) {
-            self.take_off(&mut state);
-        }
+        // Who has waited takes what came, however short its time: the next begins another.
+        let is_asked = usable.is_none() || is_due && !has_waited;
+        let usable = if is_asked && state.flight.is_none() && state.may_try(now) {
+            (state, _) = self.take_off(state);
+            state.usable(now, &self.timing)
+        } else {
+            usable
+        };
         let must_wait = usable.is_none()
             || !has_waited
                 && !is_dead
+                // Once it has failed there is no telling how long the source takes to fail again.
+                && state.failures == 0
                 && state.freshness.as_ref().is_none_or(|fresh| fresh.must_be_renewed(now));
         match (state.flight, usable) {
             (Some(flight), _) if must_wait => Look::Wait(flight),
             // A source that is down does not take away what there is.
             (_, Some(credential)) => Look::Use(credential),
-            (_, None) => state.nothing(now),
+            (_, None) => state.nothing(now, self.source.id()),
         }
     }
 
@@ -148,11 +152,17 @@ impl Keeper {
         let mut state = self.state();
         if !state.is_current(credential) {
             let is_buried = credential.bury();
-            // The last that stood in for it: a key that was refused when it was new may have become valid by now.
-            if let Some(current) = state.current.as_ref().filter(|_| is_buried) {
-                current.revive();
+            let Some(dead) = state.current.as_ref().filter(|current| is_buried && current.is_dead()) else {
+                // That one which has a good successor is refused is no news.
+                return (Refused::Replaced, false);
+            };
+            // The last that stood in for it. The source may have another by now; and a key that was refused when it was new may
+            // have become valid.
+            dead.revive();
+            if state.flight.is_none() {
+                (state, _) = self.take_off(state);
             }
-            return (Refused::Replaced, is_buried);
+            return (state.flight.map_or(Refused::Replaced, Refused::Wait), true);
         }
         if credential.is_dead() {
             return (Refused::Dead, false);
@@ -164,22 +174,59 @@ impl Keeper {
         }
         // A fetch that is under way may have read before the key was changed.
         let flight = state.started + 1;
-        if state.flight.is_none() && !self.take_off(&mut state) {
-            return (Refused::Dead, credential.bury());
-        }
         state.refused = Some((Arc::clone(credential), flight));
-        (Refused::Wait(flight), false)
+        if state.flight.is_some() {
+            return (Refused::Wait(flight), false);
+        }
+        let (mut state, is_under_way) = self.take_off(state);
+        if is_under_way {
+            return (Refused::Wait(flight), false);
+        }
+        state.refused = None;
+        (Refused::Dead, credential.bury())
     }
 
-    /// Fetches now, whatever is known, and gives a dead key another try. The number of the fetch that will have begun after this.
-    pub(crate) fn refresh(self: &Arc<Self>) -> u64 {
+    /// Waits until it is known what becomes of one that was refused.
+    pub(crate) async fn settled(self: &Arc<Self>, credential: &Arc<Credential>, mut flight: u64) {
+        while !self.finished(flight).await {
+            match self.refused(credential) {
+                Refused::Wait(next) => flight = next,
+                Refused::Replaced | Refused::Dead => return,
+            }
+        }
+    }
+
+    /// Fetches now, whatever is known, and gives a dead key another try. The number of the fetch that will have begun after this,
+    /// if there can be one.
+    pub(crate) fn refresh(self: &Arc<Self>) -> Option<u64> {
         let mut state = self.state();
         let flight = state.started + 1;
         state.wanted = Some(flight);
-        if state.flight.is_none() {
-            self.take_off(&mut state);
+        if state.flight.is_some() {
+            return Some(flight);
         }
-        flight
+        let (mut state, is_under_way) = self.take_off(state);
+        if is_under_way {
+            return Some(flight);
+        }
+        state.wanted = None;
+        None
+    }
+
+    /// Waits until what was asked for is done.
+    pub(crate) async fn refreshed(self: &Arc<Self>, mut flight: Option<u64>) {
+        while let Some(awaited) = flight
+            && !self.finished(awaited).await
+        {
+            flight = self.refresh();
+        }
+    }
+
+    /// Waits until the fetch of this number has landed; whether it came to its end, or one that began after it. If not, its
+    /// runtime has ended.
+    async fn finished(&self, flight: u64) -> bool {
+        self.landed(flight).await;
+        self.state().finished >= flight
     }
 
     /// Waits until the fetch of this number has landed.
@@ -204,7 +251,8 @@ impl Keeper {
             about: state.about.clone(),
             previous: state.previous(now),
             fetched: state.freshness.as_ref().map(|fresh| fresh.fetched),
-            is_stale: state.freshness.as_ref().is_some_and(|fresh| fresh.is_past(now)),
+            is_stale: state.error.is_some()
+                && state.freshness.as_ref().is_some_and(|fresh| fresh.is_past(now)),
             error: state.error.clone(),
         }
     }

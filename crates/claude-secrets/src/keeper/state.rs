@@ -24,8 +24,10 @@ pub(super) struct State {
     pub(super) freshness: Option<Freshness>,
     /// The fetch that is under way.
     pub(super) flight: Option<u64>,
-    /// How many fetches have begun.
+    /// How many fetches have begun, with those that others were to take over.
     pub(super) started: u64,
+    /// The last that came to its end.
+    pub(super) finished: u64,
     /// The key that the API has refused, and the fetch that will tell what becomes of it.
     pub(super) refused: Option<(Arc<Credential>, u64)>,
     /// The dead key that its source still gives: one request tries it again.
@@ -44,7 +46,8 @@ impl State {
     /// The key to use, if there is one.
     pub(super) fn usable(&self, now: Instant, timing: &Timing) -> Option<Arc<Credential>> {
         let fresh = self.freshness.as_ref()?;
-        if fresh.is_spoilt(timing, now) {
+        // While its source is well, an old key is one that nobody has asked for; or one that its waiter was slow to take.
+        if self.error.is_some() && fresh.is_spoilt(timing, now) {
             return None;
         }
         let current = self.current.as_ref().filter(|current| !current.is_dead());
@@ -76,13 +79,13 @@ impl State {
     }
 
     /// Why there is nothing to use, and nothing to wait for.
-    pub(super) fn nothing(&self, now: Instant) -> Look {
+    pub(super) fn nothing(&self, now: Instant, id: &str) -> Look {
         let again_in = self.next_try.map(|next_try| next_try.saturating_duration_since(now));
         let is_dead = self.current.as_ref().is_some_and(|current| current.is_dead());
         let why = match &self.error {
             Some(error) => Why::Source(error.clone()),
             None if is_dead => Why::Refused,
-            None => Why::Source(SourceError::new("", SourceErrorKind::Unavailable, "has not been fetched")),
+            None => Why::Source(SourceError::new(id, SourceErrorKind::Unavailable, "has not been fetched")),
         };
         Look::Fail(Arc::new(NoKey { why, again_in }))
     }

@@ -129,8 +129,13 @@ impl KeyRing {
                 flights.push((held, flight));
             }
         }
-        for (held, flight) in flights {
-            held.keeper.landed(flight).await;
+        for (held, mut flight) in flights {
+            loop {
+                held.keeper.landed(flight).await;
+                // Another runtime may have begun it, and ended.
+                let Look::Wait(next) = held.keeper.look(CLOCK(), true) else { break };
+                flight = next;
+            }
         }
         let mut failed: Vec<(Arc<str>, SourceError)> = Vec::new();
         for pool in self.shared.directory.pools() {
@@ -154,7 +159,7 @@ impl KeyRing {
     pub async fn refresh_now(&self) -> Vec<(Arc<str>, SourceError)> {
         let flights: Vec<_> = self.shared.keys.iter().map(|held| (held, held.keeper.refresh())).collect();
         for (held, flight) in flights {
-            held.keeper.landed(flight).await;
+            held.keeper.refreshed(flight).await;
         }
         let failed = |held: &Arc<Held>| Some((Arc::clone(&held.key.name), held.keeper.error()?));
         self.shared.keys.iter().filter_map(failed).collect()
