@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use claude_wire::call::{Buckets, Deadline};
 use http::Uri;
 
-use super::group::{Group, Turn};
+use super::group::{Group, Place};
 use super::{Held, Pool, SlowStart};
 use crate::credential::Credential;
 use crate::error::{SecretsError, SecretsErrorKind};
@@ -59,8 +59,10 @@ pub(crate) struct Taken {
 /// A place in a slow start. Dropped before its turn, it is free again.
 pub(crate) struct Slot {
     pub(crate) at: Instant,
+    place: Place,
     group: Arc<Group>,
     class: Box<str>,
+    slow_start: SlowStart,
     is_diverted: bool,
     is_used: bool,
 }
@@ -75,7 +77,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if !self.is_used {
-            self.group.give_back(&self.class, self.is_diverted);
+            self.group.give_back(&self.class, self.is_diverted, self.place, &self.slow_start);
         }
     }
 }
@@ -85,6 +87,9 @@ struct Candidate<'a> {
     held: &'a Arc<Held>,
     group: Arc<Group>,
     origin: Arc<str>,
+    /// Whether it is not the first of the request's order.
+    is_other: bool,
+    /// Whether its limits are others than those of the first.
     is_diverted: bool,
 }
 
@@ -102,8 +107,10 @@ impl Pool {
             .into_iter()
             .filter_map(|held| search.admit(held, wish))
             .map(|(held, origin)| {
-                let is_diverted = *home.get_or_insert(Arc::as_ptr(held)) != Arc::as_ptr(held);
-                Candidate { held, group: held.group(), origin, is_diverted }
+                let group = held.group();
+                let (first, limits) = home.get_or_insert((held, Arc::clone(&group)));
+                let (is_other, is_diverted) = (!Arc::ptr_eq(first, held), !Arc::ptr_eq(limits, &group));
+                Candidate { held, group, origin, is_other, is_diverted }
             })
             .collect();
         // What seems empty is asked only when all the others have nothing.
@@ -196,6 +203,8 @@ struct Search {
     /// Why keys were passed over.
     is_any_allowed: bool,
     no_key: Option<(Arc<Held>, Arc<NoKey>)>,
+    /// The first whose source may be back when its fetch has landed.
+    fetch: Option<(Arc<Held>, u64)>,
     /// The one whose limits are whole again first.
     cooling: Option<(Instant, Taken)>,
     /// The slow start in which the next turn comes first.
@@ -215,9 +224,14 @@ impl Search {
     }
 
     fn try_one(&mut self, candidate: &Candidate<'_>, wish: &Wish<'_>) -> Option<Choice> {
-        let Candidate { held, group, origin, is_diverted } = candidate;
+        let Candidate { held, group, origin, is_other, is_diverted } = candidate;
         let credential = match held.keeper.look(wish.now, wish.has_waited) {
             Look::Use(credential) => credential,
+            // Its source is known to be down: others first.
+            Look::Wait(flight) if held.keeper.error().is_some() => {
+                self.fetch.get_or_insert_with(|| (Arc::clone(held), flight));
+                return None;
+            }
             Look::Wait(flight) => return Some(Choice::Fetch(Arc::clone(held), flight)),
             Look::Fail(no_key) => {
                 self.failed(held, no_key);
@@ -236,33 +250,29 @@ impl Search {
             }
             return None;
         }
-        let has_turn = wish.slot.is_some_and(|slot| Arc::ptr_eq(&slot.group, group));
-        let turn = if has_turn {
-            Turn::Now
-        } else {
-            group.turn(wish.class, *is_diverted, false, wish.slow_start, wish.now)
+        let place = match wish.slot.filter(|slot| Arc::ptr_eq(&slot.group, group)) {
+            Some(slot) if group.holds(wish.class, slot.is_diverted, slot.place) => slot.place,
+            _ => group.turn(wish.class, *is_diverted, false, wish.slow_start, wish.now)?,
         };
-        match turn {
-            Turn::Now => {
-                if *is_diverted {
-                    metrics::diverted(&held.key.name);
-                }
-                Some(Choice::Take(taken))
+        if place.at <= wish.now {
+            if *is_other {
+                metrics::diverted(&held.key.name);
             }
-            Turn::At(at) => {
-                if self.turn.as_ref().is_none_or(|(other, ..)| at < *other) {
-                    self.turn = Some((at, Arc::clone(held), Arc::clone(group), *is_diverted));
-                }
-                None
-            }
-            Turn::Never => None,
+            return Some(Choice::Take(taken));
         }
+        if self.turn.as_ref().is_none_or(|(other, ..)| place.at < *other) {
+            self.turn = Some((place.at, Arc::clone(held), Arc::clone(group), *is_diverted));
+        }
+        None
     }
 
     /// Nothing is free at once.
     fn last_resort(self, wish: &Wish<'_>) -> Choice {
         if let Some((_, held, group, is_diverted)) = self.turn {
             return wait_for(&held, group, is_diverted, wish);
+        }
+        if let Some((held, flight)) = self.fetch {
+            return Choice::Fetch(held, flight);
         }
         if let Some((_, taken)) = self.cooling {
             return Choice::Take(taken);
@@ -292,22 +302,24 @@ impl Search {
 
 fn wait_for(held: &Arc<Held>, group: Arc<Group>, is_diverted: bool, wish: &Wish<'_>) -> Choice {
     let name = &held.key.name;
-    let busy = |again_in| {
+    let Some(place) = group.turn(wish.class, is_diverted, true, wish.slow_start, wish.now) else {
         let detail = format_args!("too many requests wait for key `{name}`");
-        Choice::Refuse(SecretsErrorKind::Busy.with(detail, Some(again_in)))
+        return Choice::Refuse(SecretsErrorKind::Busy.with(detail, Some(Duration::from_secs(1))));
     };
-    match group.turn(wish.class, is_diverted, true, wish.slow_start, wish.now) {
-        Turn::Never => busy(Duration::from_secs(1)),
-        turn => {
-            let at = if let Turn::At(at) = turn { at } else { wish.now };
-            let slot = Slot { at, group, class: wish.class.into(), is_diverted, is_used: false };
-            if wish.deadline.is_some_and(|deadline| deadline.instant() <= at) {
-                let detail = format_args!("the deadline is before the turn at key `{name}`");
-                return Choice::Refuse(SecretsErrorKind::TooLate.with(detail, None));
-            }
-            Choice::Wait(slot)
-        }
+    let slot = Slot {
+        at: place.at,
+        place,
+        group,
+        class: wish.class.into(),
+        slow_start: *wish.slow_start,
+        is_diverted,
+        is_used: false,
+    };
+    if wish.deadline.is_some_and(|deadline| deadline.instant() <= slot.at) {
+        let detail = format_args!("the deadline is before the turn at key `{name}`");
+        return Choice::Refuse(SecretsErrorKind::TooLate.with(detail, None));
     }
+    Choice::Wait(slot)
 }
 
 /// Where a request would go, without the user, the path and the query.

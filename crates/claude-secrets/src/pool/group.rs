@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::slow_start::{Ramp, SlowStart};
 
-/// Stands for every class of models: a spend limit knows none.
-pub(crate) const EVERY_CLASS: &str = "";
+/// Stands for every class of models: a spend limit knows none. It is no name that a model could have.
+pub(crate) const EVERY_CLASS: &str = "every model";
 
 /// So many classes are remembered for each group; the API has about a dozen (2026-10), and models that are not known are a class each.
 const MAX_CLASSES: usize = 64;
@@ -31,14 +31,12 @@ struct Class {
     returning: Option<Ramp>,
 }
 
-/// Whose turn it is.
-pub(crate) enum Turn {
-    /// This one's, now.
-    Now,
-    /// It would be this one's then.
-    At(Instant),
-    /// Too many wait already.
-    Never,
+/// A turn.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) at: Instant,
+    /// When the slow start began that it is a turn in; of another it is none.
+    ramp: Option<Instant>,
 }
 
 impl Group {
@@ -49,19 +47,16 @@ impl Group {
     /// Until when its limits for this class are used up.
     pub(crate) fn cools_until(&self, class: &str, now: Instant) -> Option<Instant> {
         let mut classes = self.classes();
-        let (mut until, mut has_ended) = (None, false);
+        let mut until = None;
         for of in classes.iter_mut().filter(|of| *of.name == *class || *of.name == *EVERY_CLASS) {
             match of.until {
                 Some(cools) if cools > now => until = until.max(Some(cools)),
                 Some(_) => {
                     of.until = None;
-                    has_ended = true;
+                    of.returning = Some(Ramp::new(now));
                 }
                 None => {}
             }
-        }
-        if has_ended {
-            find(&mut classes, class).returning = Some(Ramp::new(now));
         }
         until
     }
@@ -76,8 +71,8 @@ impl Group {
         is_news
     }
 
-    /// Whether another request of this class may leave, which is diverted to this group or comes back to it; counts it if it
-    /// may, or if `waits`.
+    /// When another request of this class may leave, which is diverted to this group or comes back to it; counts it if that is
+    /// now, or if it `waits`. Nothing if too many wait already.
     pub(crate) fn turn(
         &self,
         class: &str,
@@ -85,41 +80,55 @@ impl Group {
         waits: bool,
         slow: &SlowStart,
         now: Instant,
-    ) -> Turn {
+    ) -> Option<Place> {
         let mut classes = self.classes();
-        let of = find(&mut classes, class);
+        let at_once = Some(Place { at: now, ramp: None });
         let ramp = if is_diverted {
+            let of = find(&mut classes, class);
             of.diverted.take_if(|ramp| ramp.is_forgotten(slow, now));
             of.diverted.get_or_insert_with(|| Ramp::new(now))
         } else {
-            of.returning.take_if(|ramp| ramp.is_over(slow, now));
+            for of in classes.iter_mut() {
+                of.returning.take_if(|ramp| ramp.is_over(slow, now));
+            }
+            // After a pause of all classes each comes back on its own.
+            let all = classes.iter().find(|of| *of.name == *EVERY_CLASS).and_then(|of| of.returning);
+            if !classes.iter().any(|of| *of.name == *class) && all.is_none() {
+                return at_once;
+            }
+            let of = find(&mut classes, class);
+            of.returning = of.returning.or(all.map(|all| all.anew()));
             let Some(ramp) = &mut of.returning else {
-                return Turn::Now;
+                return at_once;
             };
             ramp
         };
-        let next = ramp.next(slow);
-        if next <= now || ramp.is_over(slow, now) {
-            ramp.admit(now);
-            return Turn::Now;
+        let next = ramp.next(now);
+        if next <= now {
+            ramp.admit(slow, now);
+            return Some(Place { at: now, ramp: Some(ramp.begun()) });
         }
-        if !waits {
-            return Turn::At(next);
+        if waits {
+            if ramp.waiting(slow, now) >= MAX_WAITING {
+                return None;
+            }
+            ramp.admit(slow, now);
         }
-        if ramp.waiting(slow, now) >= MAX_WAITING {
-            return Turn::Never;
-        }
-        ramp.admit(now);
-        Turn::At(next)
+        Some(Place { at: next, ramp: Some(ramp.begun()) })
+    }
+
+    /// Whether this is still a turn: the slow start in which it was given has not been broken off.
+    pub(crate) fn holds(&self, class: &str, is_diverted: bool, place: Place) -> bool {
+        let mut classes = self.classes();
+        ramp(&mut classes, class, is_diverted).is_some_and(|ramp| Some(ramp.begun()) == place.ramp)
     }
 
     /// One that was counted has left without its turn.
-    pub(crate) fn give_back(&self, class: &str, is_diverted: bool) {
+    pub(crate) fn give_back(&self, class: &str, is_diverted: bool, place: Place, slow: &SlowStart) {
         let mut classes = self.classes();
-        let of = find(&mut classes, class);
-        let ramp = if is_diverted { &mut of.diverted } else { &mut of.returning };
-        if let Some(ramp) = ramp {
-            ramp.give_back();
+        let ramp = ramp(&mut classes, class, is_diverted);
+        if let Some(ramp) = ramp.filter(|ramp| Some(ramp.begun()) == place.ramp) {
+            ramp.give_back(slow);
         }
     }
 
@@ -135,13 +144,23 @@ impl Group {
     }
 }
 
-/// The class of this name. When there are too many, the one whose pause ends first is forgotten.
+/// The slow start of what is diverted, or of what comes back.
+fn ramp<'a>(classes: &'a mut [Class], name: &str, is_diverted: bool) -> Option<&'a mut Ramp> {
+    let of = classes.iter_mut().find(|of| *of.name == *name)?;
+    if is_diverted { of.diverted.as_mut() } else { of.returning.as_mut() }
+}
+
+/// The class of this name. When there are too many, one is forgotten: the one whose pause ends first, of those without a pause
+/// the one that nobody has come to for the longest.
 fn find<'a>(classes: &'a mut Vec<Class>, name: &str) -> &'a mut Class {
     if let Some(at) = classes.iter().position(|of| *of.name == *name) {
         return &mut classes[at];
     }
     if classes.len() >= MAX_CLASSES
-        && let Some((at, _)) = classes.iter().enumerate().min_by_key(|(_, of)| of.until)
+        && let Some((at, _)) = classes.iter().enumerate().min_by_key(|(_, of)| {
+            let last = [of.diverted, of.returning].into_iter().flatten().map(|ramp| ramp.last()).max();
+            (of.until, last)
+        })
     {
         classes.swap_remove(at);
     }

@@ -79,8 +79,11 @@ impl Held {
         let organization: Arc<str> = organization.into();
         let group = learnt.group_of(&organization);
         let mut limits = self.limits();
-        for (class, until) in limits.group.cooling(now) {
-            group.cool(&class, until, now);
+        // What has been seen of the key so far was of this organisation. One that has moved leaves its old limits behind.
+        if limits.organization.is_none() {
+            for (class, until) in limits.group.cooling(now) {
+                group.cool(&class, until, now);
+            }
         }
         limits.group = group;
         limits.organization = Some(organization);

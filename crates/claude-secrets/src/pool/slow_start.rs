@@ -4,9 +4,13 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+/// What is not used of the rate is lost, a quarter of a step a second: traffic that has moved may grow at once to four times
+/// of what it is, whenever that is, and beyond only step by step. Ours, 2026-11-23.
+const FALL: f64 = 0.25;
+
 /// How traffic comes to a key that takes over, or that comes back after it was limited: some requests a second at first, twice as
-/// many after each second, until a time is over. The rest goes to other keys, or waits. The API limits sharp growth as
-/// such (`ramp_limit_exceeded`), whatever a key's buckets hold.
+/// many after each second in which they are used up, until a time is over and nobody waits any more. The rest goes to other keys,
+/// or waits. The API limits sharp growth as such (`ramp_limit_exceeded`), whatever a key's buckets hold.
 ///
 /// The default is ours (2026-11-23): 10 a second, for 10 seconds; by then some 14,000 requests have passed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,26 +47,14 @@ impl SlowStart {
         Self { per_second: 1.0, time: Duration::ZERO }
     }
 
-    /// When, after its begin, the request of this number may leave. The first is 0.
-    fn leaves(&self, number: u64) -> Duration {
-        // So many have left after t seconds: rate / ln 2 * (2^t - 1).
-        #[expect(clippy::cast_precision_loss, reason = "a time is wanted, not a count")]
-        let seconds = (1.0 + number as f64 * std::f64::consts::LN_2 / self.per_second).log2();
-        Duration::try_from_secs_f64(seconds).unwrap_or(self.time).min(self.time)
+    /// So many have left when the rate has doubled so often: rate / ln 2 * (2^height - 1).
+    fn left(&self, height: f64) -> f64 {
+        self.per_second / std::f64::consts::LN_2 * (height.exp2() - 1.0)
     }
-}
 
-impl SlowStart {
-    /// How many have left after this time.
-    fn left(&self, time: Duration) -> u64 {
-        let left = self.per_second / std::f64::consts::LN_2 * (time.as_secs_f64().exp2() - 1.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a float that is too large is the largest"
-        )]
-        let left = left as u64;
-        left
+    /// How often the rate has doubled when so many have left.
+    fn height(&self, left: f64) -> f64 {
+        (1.0 + left.max(0.0) * std::f64::consts::LN_2 / self.per_second).log2()
     }
 }
 
@@ -70,13 +62,31 @@ impl SlowStart {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ramp {
     begun: Instant,
-    admitted: u64,
+    /// The turn of the next one. Who comes later than that lets the rate fall.
+    next: Instant,
+    /// How often the rate will have doubled by then.
+    height: f64,
     last: Instant,
 }
 
 impl Ramp {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { begun: now, admitted: 0, last: now }
+        Self { begun: now, next: now, height: 0.0, last: now }
+    }
+
+    /// Another that began at the same time.
+    pub(super) const fn anew(&self) -> Self {
+        Self::new(self.begun)
+    }
+
+    /// When it began, which tells it from any other.
+    pub(super) const fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// When the last one came.
+    pub(super) const fn last(&self) -> Instant {
+        self.last
     }
 
     /// Whether nobody has come for so long that it begins anew.
@@ -84,49 +94,127 @@ impl Ramp {
         now.saturating_duration_since(self.last) > slow.time
     }
 
+    /// Whether its time is over and nobody waits.
     pub(super) fn is_over(&self, slow: &SlowStart, now: Instant) -> bool {
-        now.saturating_duration_since(self.begun) >= slow.time
+        now.saturating_duration_since(self.begun) >= slow.time && self.next <= now
     }
 
     /// When the next one may leave.
-    pub(super) fn next(&self, slow: &SlowStart) -> Instant {
-        self.begun.checked_add(slow.leaves(self.admitted)).unwrap_or(self.begun)
+    pub(super) fn next(&mut self, now: Instant) -> Instant {
+        if let Some(unused) = now.checked_duration_since(self.next) {
+            self.height = (self.height - unused.as_secs_f64() * FALL).max(0.0);
+            self.next = now;
+        }
+        self.next
     }
 
-    pub(super) fn admit(&mut self, now: Instant) {
-        self.admitted = self.admitted.saturating_add(1);
+    /// Counts one that leaves when it is its turn.
+    pub(super) fn admit(&mut self, slow: &SlowStart, now: Instant) {
         self.last = now;
+        // Up there nobody has to wait.
+        if self.height < slow.time.as_secs_f64() || self.next > now {
+            self.climb(slow, 1.0);
+        }
     }
 
-    pub(super) fn give_back(&mut self) {
-        self.admitted = self.admitted.saturating_sub(1);
+    pub(super) fn give_back(&mut self, slow: &SlowStart) {
+        self.climb(slow, -1.0);
+    }
+
+    /// Moves the next turn by so many.
+    fn climb(&mut self, slow: &SlowStart, turns: f64) {
+        let height = slow.height(slow.left(self.height) + turns);
+        let step = Duration::try_from_secs_f64((height - self.height).abs()).unwrap_or_default();
+        self.height = height;
+        let next = if turns > 0.0 { self.next.checked_add(step) } else { self.next.checked_sub(step) };
+        self.next = next.unwrap_or(self.next);
     }
 
     /// How many have been counted whose turn has not come.
     pub(super) fn waiting(&self, slow: &SlowStart, now: Instant) -> u64 {
-        self.admitted.saturating_sub(slow.left(now.saturating_duration_since(self.begun)))
+        let ahead = self.next.saturating_duration_since(now).as_secs_f64();
+        let turns = slow.left(self.height) - slow.left((self.height - ahead).max(0.0));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float that is too large is the largest"
+        )]
+        let turns = turns.round() as u64;
+        // One of them is the next one's.
+        turns.saturating_sub(1)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
-    use super::SlowStart;
+    use super::{Ramp, SlowStart};
+
+    /// When each of so many that come at once may leave, after the first.
+    fn turns(slow: &SlowStart, count: u32) -> Vec<Duration> {
+        let now = Instant::now();
+        let mut ramp = Ramp::new(now);
+        let turn = |_| {
+            let turn = ramp.next(now);
+            ramp.admit(slow, now);
+            turn - now
+        };
+        (0..count).map(turn).collect()
+    }
 
     #[test]
     fn the_rate_doubles_each_second() {
-        let slow = SlowStart::default();
-        let by = |seconds: u64| {
-            (0_u64..).take_while(|number| slow.leaves(*number) < Duration::from_secs(seconds)).count()
-        };
+        let turns = turns(&SlowStart::default(), 1_000);
+        let by = |seconds| turns.iter().filter(|turn| **turn < Duration::from_secs(seconds)).count();
         let (one, two, three) = (by(1), by(2), by(3));
         assert!((14..=16).contains(&one), "{one}");
         assert!((28..=30).contains(&(two - one)), "{two}");
         assert!((56..=59).contains(&(three - two)), "{three}");
-        assert_eq!(slow.leaves(0), Duration::ZERO);
-        assert_eq!(slow.leaves(u64::MAX), Duration::from_secs(10));
-        assert_eq!(SlowStart::off().leaves(1_000), Duration::ZERO);
+        assert_eq!(turns[0], Duration::ZERO);
+    }
+
+    #[test]
+    fn off_is_at_once() {
+        assert_eq!(turns(&SlowStart::off(), 1_000).last(), Some(&Duration::ZERO));
+    }
+
+    #[test]
+    fn who_waits_is_counted_and_who_leaves_is_not() {
+        let (slow, now) = (SlowStart::default(), Instant::now());
+        let mut ramp = Ramp::new(now);
+        assert_eq!(ramp.waiting(&slow, now), 0);
+        for waiting in 0..10_000 {
+            ramp.admit(&slow, now);
+            assert_eq!(ramp.waiting(&slow, now), waiting);
+        }
+        for _ in 0..9_000 {
+            ramp.give_back(&slow);
+        }
+        assert_eq!(ramp.waiting(&slow, now), 999);
+        let turn = ramp.next(now);
+        assert_eq!(ramp.waiting(&slow, turn), 0);
+        assert!((ramp.next(now) - now).as_secs_f64() < 6.2, "{turn:?}");
+    }
+
+    #[test]
+    fn what_is_not_used_is_lost() {
+        let (slow, begin) = (SlowStart::default(), Instant::now());
+        let mut ramp = Ramp::new(begin);
+        // One a second for an hour.
+        for second in 0..3_600 {
+            let now = begin + Duration::from_secs(second);
+            assert_eq!(ramp.next(now), now);
+            ramp.admit(&slow, now);
+        }
+        let now = begin + Duration::from_secs(3_600);
+        for _ in 0..100 {
+            ramp.next(now);
+            ramp.admit(&slow, now);
+        }
+        // The same as of one that has just begun.
+        let waits = ramp.next(now) - now;
+        assert!((2.9..=3.1).contains(&waits.as_secs_f64()), "{waits:?}");
     }
 
     #[test]
