@@ -193,18 +193,21 @@ impl Errand {
     where
         B: HttpBody<Data = Bytes>,
     {
-        let Some(judged) = answer.judge((self.ring.shared.wall_clock)()) else {
+        let now = (self.ring.shared.wall_clock)();
+        let Some(judged) = answer.judge(now) else {
             return Verdict::Final;
         };
+        // How long the limit lasts holds also for who is told not to repeat the request.
+        let asked = judged.retry_after.or_else(|| answer.retry_after(now));
         match judged.kind {
             _ if answer.refuses_key(&judged) => return self.refused(),
             ErrorKind::RateLimited | ErrorKind::RampLimited => {
-                let time = judged.retry_after.unwrap_or(self.ring.shared.limited_for);
+                let time = asked.unwrap_or(self.ring.shared.limited_for);
                 let class = self.class();
                 self.cool(&class, time);
             }
             ErrorKind::SpendLimit | ErrorKind::Billing => {
-                self.cool(EVERY_CLASS, judged.retry_after.unwrap_or_default().max(UNPAID_REST));
+                self.cool(EVERY_CLASS, asked.unwrap_or_default().max(UNPAID_REST));
             }
             _ => {}
         }

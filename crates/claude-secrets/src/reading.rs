@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use claude_errors::Classification;
-use claude_wire::ErrorBody;
 use claude_wire::body::{More, Replayed};
 use claude_wire::meter::Meter;
+use claude_wire::{ErrorBody, headers};
 use http::{Response, StatusCode, response};
 use http_body::Body as HttpBody;
 use tokio::time::{Sleep, sleep};
@@ -66,6 +66,11 @@ where
     pub(crate) fn judge(&self, now: SystemTime) -> Option<Classification> {
         let said = self.is_whole.then(|| ErrorBody::read(&self.body.to_bytes())).flatten();
         Classification::of_response(self.head.status, &self.head.headers, said.as_ref(), now)
+    }
+
+    /// How long it asks to wait, whether or not it is to be repeated.
+    pub(crate) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        headers::retry_after(&self.head.headers, now)
     }
 
     /// Whether the API itself refuses the key. What else answers 401, a proxy for one, says nothing of it. Of a body
