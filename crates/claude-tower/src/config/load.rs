@@ -369,6 +369,17 @@ mod tests {
                         f.toml:8:1: endpoints[1].name: must be set\n\
                         f.toml:9:1: endpoints[2].name: must be set";
         assert_eq!(from_file(text), Err(expected.to_owned()));
+        // One that cannot be read keeps its number, and two that lack the same lack it each.
+        let expected = "f.toml:1:14: endpoints[0]: must be a table, but is a number\n\
+                        f.toml:1:17: endpoints[1].name: must be set";
+        assert_eq!(from_file("endpoints = [5, { limit = '1s' }]"), Err(expected.to_owned()));
+        let lacks = |index| {
+            format!("environment variable CLAUDE_TOWER__ENDPOINTS: endpoints[{index}].name: must be set")
+        };
+        assert_eq!(
+            from_environment(&[("ENDPOINTS", "[{}, {}]")]),
+            Err(format!("{}\n{}", lacks(0), lacks(1)))
+        );
         // A rule over all of them is about the list.
         let expected = "f.toml:1:3: endpoints: must have different names";
         assert_eq!(
