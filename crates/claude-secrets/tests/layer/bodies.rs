@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use claude_secrets::ResponseBody;
+use claude_secrets::{Key, ResponseBody, SecretsLayer};
 use http_body::Body as HttpBody;
 
 use crate::probe::{AUTHENTICATION_ERROR, Client, status};
@@ -10,12 +10,15 @@ use crate::safe::Safe;
 use crate::script::{Read, Script, Step, data, read, trailers};
 use crate::support::*;
 
-/// 200 and 500 are passed; the others are read for what they say of the key, by one that is not alone even 400.
-const CODES: [u16; 6] = [200, 401, 402, 429, 403, 500];
+/// 200, 403 and 500 are passed; the others are read for what they say of the key.
+const CODES: [u16; 7] = [200, 400, 401, 402, 403, 429, 500];
 
 async fn answered(code: u16, steps: impl IntoIterator<Item = Step>) -> (ResponseBody<Script>, Client) {
     let client = Client::doing([status(code).streaming(steps)]);
-    let answer = send(&warm(&Safe::of(ONE)).await, &client, post()).await.unwrap();
+    // Of one key alone a 400 would say nothing.
+    let both = [("one", ONE), ("two", TWO)].map(|(name, key)| Key::new(name, Safe::of(key).source()));
+    let ring = both.into_iter().fold(builder(), |builder, key| builder.with_key(key)).build().unwrap();
+    let answer = send(&SecretsLayer::new(ring), &client, post()).await.unwrap();
     assert_eq!(answer.status(), code);
     (answer.into_body(), client)
 }

@@ -130,6 +130,7 @@ async fn one_caller(
         (Err(kind), Err(error)) => assert_eq!(refusal(&error).0, *kind, "{case}"),
         (expected, answer) => panic!("{case}: {answer:?} and not {expected:?}"),
     }
+    settled().await;
     for (name, safe) in safes {
         assert_eq!(safe.fetches(), usize::from(expected.as_ref() == Ok(&name)), "{name} of {case}");
     }

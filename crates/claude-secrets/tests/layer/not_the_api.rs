@@ -18,6 +18,7 @@ async fn says_nothing(what: &str, deed: Deed, expected: &str) {
     let code = answer.status();
     let read = read(answer.into_body()).await;
     assert_eq!(read.text(), expected, "{what}");
+    settled().await;
     assert_eq!((client.calls(), safe.fetches()), (1, 1), "{what} ({code})");
     // Of its limits a 429 says something all the same.
     let state = if code == 429 { KeyState::Cooling } else { KeyState::Live };
@@ -86,15 +87,37 @@ async fn the_apis_own_however_it_comes() {
     is_understood(status(401).streaming(bytes)).await;
     is_understood(refused().streaming([data(""), data(AUTHENTICATION_ERROR), trailers()])).await;
     is_understood(refused().header("content-encoding", "identity")).await;
-    // What it says is hidden; its status is not.
-    is_understood(status(401).header("content-encoding", "gzip").saying(&b"\x1f\x8b\x08"[..])).await;
+    // What it says is hidden; whose it is, and its status, are not.
+    let coded = status(401).header("content-encoding", "gzip").saying(&b"\x1f\x8b\x08"[..]);
+    is_understood(coded.header("request-id", "req_1")).await;
+}
+
+#[tokio::test]
+async fn what_somebody_else_says_in_a_coding() {
+    let coded = status(401).header("content-encoding", "gzip").saying("coded");
+    says_nothing("a proxy that codes", coded, "coded").await;
+}
+
+/// They are of no length, so that no cap of bytes ends them.
+#[tokio::test]
+async fn one_of_frames_without_end() {
+    let endless = || std::iter::repeat_n(data(""), 10_000);
+    let text = AUTHENTICATION_ERROR;
+    says_nothing("empty ones", status(401).streaming(endless().chain([data(text)])), text).await;
+    says_nothing(
+        "and ones behind it",
+        status(401).streaming([data(text)].into_iter().chain(endless())),
+        text,
+    )
+    .await;
 }
 
 /// Of a hidden one that means nothing after all, the bytes are the caller's as they came.
 #[tokio::test]
 async fn one_in_a_coding_is_handed_on_in_it() {
     let layer = warm(&Safe::of(ONE)).await;
-    let client = Client::doing([status(401).header("content-encoding", "br").saying(&b"\x00\x01\xff"[..])]);
+    let coded = status(401).header("content-encoding", "br").header("request-id", "req_1");
+    let client = Client::doing([coded.saying(&b"\x00\x01\xff"[..])]);
     let answer = send(&layer, &client, post()).await.unwrap();
     assert_eq!(
         (answer.status().as_u16(), answer.headers()["content-encoding"].to_str().unwrap()),
@@ -118,6 +141,7 @@ async fn one_whose_body_stalls_is_handed_on_after_five_seconds() {
     let read = read(answer.into_body()).await;
     assert_eq!((read.text(), read.trailers.is_some()), (AUTHENTICATION_ERROR, true));
     assert_eq!(begun.elapsed_by_tokio(), secs(60), "the rest of it comes when it comes");
+    settled().await;
     assert_eq!((client.calls(), safe.fetches()), (1, 1));
 }
 
@@ -143,6 +167,7 @@ async fn one_whose_body_fails_is_handed_on_with_its_failure() {
     let read = read(answer.into_body()).await;
     assert_eq!(read.text(), first);
     assert!(read.error.is_some_and(|error| error.contains("reset")));
+    settled().await;
     assert_eq!((client.calls(), safe.fetches()), (1, 1));
 }
 

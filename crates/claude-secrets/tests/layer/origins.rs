@@ -70,10 +70,48 @@ async fn what_is_not_the_api_gets_no_key() {
             assert_eq!(judged.kind, ErrorKind::Refused(RefusalKind::OriginNotAllowed));
             assert!(!judged.is_retryable() && !judged.maybe_executed);
             assert_eq!((client.calls(), attempt.is_sent(), attempt.key_fingerprint()), (0, false, None));
+            settled().await;
             assert_eq!(safe.fetches(), usize::from(is_warm), "none is even fetched for it");
         }
     }
     assert!(tried >= ELSEWHERE.len() - 3, "{tried}");
+}
+
+/// Behind a proxy it is this header that counts.
+#[tokio::test]
+async fn a_host_header_must_name_the_same_origin() {
+    let layer = warm(&Safe::of(ONE)).await;
+    for (host, goes) in [
+        ("api.anthropic.com", true),
+        ("API.anthropic.com:443", true),
+        ("api.anthropic.com:8443", false),
+        ("evil.example", false),
+        ("api.anthropic.com@evil.example", false),
+        ("api.anthropic.com, evil.example", false),
+        ("", false),
+    ] {
+        let client = Client::content();
+        let mut request = post();
+        request.headers_mut().insert("host", host.parse().unwrap());
+        let answer = send(&layer, &client, request).await;
+        assert_eq!((answer.is_ok(), client.calls()), (goes, usize::from(goes)), "{host:?}");
+        if let Err(error) = answer {
+            assert_eq!(refusal(&error).0, SecretsErrorKind::OriginNotAllowed);
+            assert_eq!(error.to_string(), "the host header of the request is not where it goes");
+        } else {
+            assert_eq!(client.only().header("host"), Some(host), "as it came");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_good_host_header_does_not_hide_another() {
+    let client = Client::content();
+    let mut request = post();
+    request.headers_mut().append("host", "api.anthropic.com".parse().unwrap());
+    request.headers_mut().append("host", "evil.example".parse().unwrap());
+    let error = send(&warm(&Safe::of(ONE)).await, &client, request).await.unwrap_err();
+    assert_eq!((refusal(&error).0, client.calls()), (SecretsErrorKind::OriginNotAllowed, 0));
 }
 
 #[tokio::test]
@@ -141,6 +179,7 @@ async fn a_pool_may_have_keys_for_several_origins() {
         send(&layer, &client, post()).await.unwrap();
     }
     assert!(client.keys().iter().all(|key| key == ONE));
+    settled().await;
     assert_eq!((one.fetches(), two.fetches()), (1, 0));
     send(&layer, &client, post_to("https://proxy.example/v1/messages")).await.unwrap();
     assert_eq!(client.keys().last().unwrap(), TWO);

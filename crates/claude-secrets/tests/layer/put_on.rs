@@ -111,6 +111,7 @@ async fn a_kept_credential_needs_nothing_of_the_ring() {
     request.extensions_mut().insert(Caller::new().with_line("unknown"));
     let answer = send(&layer, &client, request).await.unwrap();
     assert_eq!(answer.status(), 401, "and what becomes of them is not ours");
+    settled().await;
     assert_eq!((client.calls(), safe.fetches()), (1, 0));
 }
 

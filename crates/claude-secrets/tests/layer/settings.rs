@@ -63,6 +63,26 @@ fn names() {
     builder().with_key(key("one")).with_key(key("One")).build().unwrap();
 }
 
+/// Whoever confuses the two finds out before it is in the logs.
+#[test]
+fn a_key_where_a_name_belongs() {
+    for builder in [
+        builder().with_key(key(ONE)),
+        builder().with_key(key("one").with_line(ONE)),
+        builder().with_key(key("one").with_line("search").with_line(ONE)),
+        builder().with_key(key("one").with_environment(ONE)),
+        builder().with_key(key("one").with_limit_group(format!("group {ONE}"))),
+        builder().with_key(key("one")).with_environment(ONE),
+        builder().with_key(key("one").with_environment("prod")).with_environment(ONE),
+        builder().with_environment(ONE),
+    ] {
+        let (error, said) = said(builder);
+        assert!(!format!("{error:?} {said}").contains("canary"), "{error:?}");
+        assert_eq!(error, InvalidKeyRing::KeyAsName);
+        assert_eq!(said, "a key stands where a name belongs; give its source, and call it something else");
+    }
+}
+
 #[test]
 fn weights() {
     for weight in [0.0, -0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1_000_000.1] {
@@ -114,7 +134,7 @@ fn times() {
 }
 
 /// The ends of the ranges, and times that no clock holds: a ring that is built works.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn times_at_the_end_of_their_range() {
     let (none, all) = (Duration::ZERO, Duration::MAX);
     for builder in [
@@ -131,12 +151,13 @@ async fn times_at_the_end_of_their_range() {
         let ring = builder.with_key(Key::new("one", safe.source())).build().expect(&shown);
         let layer = SecretsLayer::new(ring);
         let client = Client::knowing(TWO);
-        send(&layer, &client, post()).await.expect(&shown);
+        finishes(send(&layer, &client, post())).await.expect(&shown);
         safe.lose();
-        drop(layer.ring().refresh_now().await);
+        drop(finishes(layer.ring().refresh_now()).await);
         safe.set(TWO);
-        assert!(layer.ring().refresh_now().await.is_empty(), "{shown}");
-        assert_eq!(send(&layer, &client, post()).await.expect(&shown).status(), 200, "{shown}");
+        assert!(finishes(layer.ring().refresh_now()).await.is_empty(), "{shown}");
+        let answer = finishes(send(&layer, &client, post())).await.expect(&shown);
+        assert_eq!(answer.status(), 200, "{shown}");
     }
 }
 

@@ -116,3 +116,8 @@ pub(crate) async fn settled() {
 pub(crate) async fn polled<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await
 }
+
+/// Turns a hang into a failure, at once if time is paused.
+pub(crate) async fn finishes<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(secs(3_600), future).await.expect("this should not hang")
+}
