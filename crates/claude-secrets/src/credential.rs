@@ -1,7 +1,6 @@
 //! One version of a key, ready to be put on requests.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use claude_wire::headers::names::X_API_KEY;
@@ -11,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::fingerprint::{Digest, Fingerprinter};
+use crate::trust::Trust;
 
 /// Which header carries the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ pub(crate) struct Credential {
     value: HeaderValue,
     digest: Digest,
     pub(crate) fingerprint: Arc<str>,
-    dead: AtomicBool,
+    pub(crate) trust: Trust,
 }
 
 /// The memory of a header's value, wiped when the last request that carries it has gone.
@@ -69,7 +69,7 @@ impl Credential {
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(Wiped(text))).ok()?;
         value.set_sensitive(true);
         let (digest, fingerprint) = fingerprinter.of(secret);
-        Some(Self { name: scheme.name(), value, digest, fingerprint, dead: AtomicBool::new(false) })
+        Some(Self { name: scheme.name(), value, digest, fingerprint, trust: Trust::default() })
     }
 
     /// Whether both are the same key.
@@ -79,17 +79,7 @@ impl Credential {
 
     /// Whether the API has refused it, and its source had no other.
     pub(crate) fn is_dead(&self) -> bool {
-        self.dead.load(Ordering::Relaxed)
-    }
-
-    /// Says so; whether it is news.
-    pub(crate) fn bury(&self) -> bool {
-        !self.dead.swap(true, Ordering::Relaxed)
-    }
-
-    /// The operator's word that it may be tried again.
-    pub(crate) fn revive(&self) {
-        self.dead.store(false, Ordering::Relaxed);
+        self.trust.is_dead()
     }
 
     /// The only credential of these headers from now on.

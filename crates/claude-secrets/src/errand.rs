@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use claude_errors::ErrorKind;
 use claude_wire::Body;
 use claude_wire::call::{Attempt, Caller, Deadline, Template};
 use claude_wire::facts::{Endpoint, RequestFacts, facts, limit_class};
+use claude_wire::headers::organization_id;
+use claude_wire::shown::name;
+use http::header::HOST;
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
 
@@ -44,8 +47,8 @@ pub(crate) struct Errand {
     slot: Option<Slot>,
     has_waited: bool,
     is_replay: bool,
-    /// Whether its key is known for dead, and tried again.
-    is_trial: bool,
+    /// When it got its key.
+    since: Instant,
 }
 
 /// What becomes of an answer.
@@ -81,6 +84,12 @@ impl Errand {
         }
         // Whatever becomes of the request, the caller's own does not go on.
         take_off(request.headers_mut());
+        if request.headers().contains_key(HOST)
+            && !Origin::of(request.uri()).is_some_and(|origin| origin.is_named_by(request.headers()))
+        {
+            let detail = "the host header of the request is not where it goes";
+            return Err(SecretsErrorKind::OriginNotAllowed.with(detail, None));
+        }
         let caller = request.extensions().get::<Caller>();
         let pool = Arc::clone(ring.shared.directory.pool(caller)?);
         let (mut affinity, mut class) = (0, None);
@@ -102,7 +111,7 @@ impl Errand {
             slot: None,
             has_waited: false,
             is_replay: false,
-            is_trial: false,
+            since: CLOCK(),
         }))
     }
 
@@ -145,7 +154,7 @@ impl Errand {
         if let Some(mut slot) = self.slot.take() {
             slot.is_used_by(&taken);
         }
-        self.is_trial = taken.credential.is_dead();
+        self.since = CLOCK();
         taken.credential.put_on(headers);
         let origin = Some(Arc::clone(&taken.origin));
         mark(&self.attempt, &taken.credential.fingerprint, &taken.group.name, origin);
@@ -156,6 +165,8 @@ impl Errand {
     pub(crate) fn replay(&mut self, taken: Taken) -> Option<Request<Body>> {
         let template = self.template.take()?;
         let mut request = template.to_request();
+        // Whatever guards the attempt below begins anew: what was refused has cost nothing.
+        self.attempt.restart();
         self.attempt.put_into(&mut request);
         self.is_replay = true;
         self.put_on(taken, request.headers_mut());
@@ -177,8 +188,14 @@ impl Errand {
         if self.is_replay && response.status().is_success() {
             metrics::replayed(true);
         }
-        if self.is_trial && response.status().is_success() {
-            taken.credential.revive();
+        // Whose organisation it is, the API says only to whom it knows.
+        if response.status().is_success()
+            || organization_id(response.headers()).is_some() && response.status() != StatusCode::UNAUTHORIZED
+        {
+            taken.credential.trust.taken(self.since);
+            if taken.credential.is_dead() {
+                taken.credential.trust.revive();
+            }
         }
         match response.status() {
             StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::TOO_MANY_REQUESTS => true,
@@ -218,10 +235,15 @@ impl Errand {
         let Some(taken) = &self.taken else {
             return Verdict::Final;
         };
-        let refused = taken.held.keeper.refused(&taken.credential);
         if self.is_replay {
             metrics::replayed(false);
         }
+        // What a plain key may not call says nothing of the key, nor does a request that others like it are better than.
+        let is_for_keys = Endpoint::from_path(self.uri.path()) != Endpoint::Other;
+        if !is_for_keys || !taken.credential.trust.refused(self.since) {
+            return Verdict::Final;
+        }
+        let refused = taken.held.keeper.refused(&taken.credential);
         if self.template.is_none() {
             return Verdict::Final;
         }
@@ -309,7 +331,8 @@ fn draw(affinity: Affinity, facts: &RequestFacts, caller: Option<&Caller>) -> u6
 /// What has limits of its own (2026-10-08): the messages of a class of models, and each of the other endpoints.
 fn class_of(facts: &RequestFacts) -> Cow<'static, str> {
     match facts.endpoint() {
-        Endpoint::Messages | Endpoint::Complete => match facts.model() {
+        // What is no name might be a prompt, and is no model of the API's.
+        Endpoint::Messages | Endpoint::Complete => match facts.model().and_then(name) {
             Some(model) => Cow::Owned(limit_class(model).to_owned()),
             None => Cow::Borrowed("unknown model"),
         },

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use claude_wire::call::{Refusal, RefusalKind, find_in_chain};
 
-use crate::metrics;
 use crate::source::SourceError;
 
 /// Why a request was not sent. In its `source()` stands the [`Refusal`], whose words are for whoever called; its own words
@@ -52,6 +51,11 @@ impl SecretsError {
         &self.inner.kind
     }
 
+    /// The code of its refusal.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.inner.refusal.code()
+    }
+
     /// The one in this error, or in what caused it.
     #[must_use]
     pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
@@ -75,9 +79,11 @@ impl SecretsErrorKind {
     /// The refusal of this kind: its kind, its code, and its words for whoever called.
     const fn refusal(&self) -> (RefusalKind, &'static str, &'static str) {
         match self {
-            Self::NoKey(_) | Self::AllDead => {
-                (RefusalKind::NoCredential, "NO_KEY", "no key is available for this request")
-            }
+            Self::NoKey(_) | Self::AllDead => (
+                RefusalKind::CredentialUnavailable,
+                "NO_KEY",
+                "no key can be had for this request at the moment",
+            ),
             Self::UnmappedLine => {
                 (RefusalKind::NoCredential, "UNMAPPED_LINE", "there is no key for this line of business")
             }
@@ -100,7 +106,6 @@ impl SecretsErrorKind {
     /// The error of this kind.
     pub(crate) fn with(self, detail: impl fmt::Display, again_in: Option<Duration>) -> SecretsError {
         let (kind, code, message) = self.refusal();
-        metrics::refused(code);
         let mut refusal = Refusal::new(kind, code, message);
         if let Some(again_in) = again_in {
             refusal = refusal.with_retry_after(again_in);

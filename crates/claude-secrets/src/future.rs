@@ -18,6 +18,7 @@ use crate::body::ResponseBody;
 use crate::clock::tokio_instant;
 use crate::errand::{Errand, Verdict};
 use crate::error::SecretsError;
+use crate::metrics;
 use crate::pool::{Choice, Taken};
 use crate::reading::Reading;
 
@@ -143,6 +144,7 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Refused { error } => {
                     let error = error.take().expect("polled after it was ready");
+                    metrics::refused(error.code());
                     return Poll::Ready(Err(error.into()));
                 }
                 StateProj::Waiting { wait: waited, request } => {

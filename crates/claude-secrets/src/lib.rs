@@ -108,6 +108,7 @@ mod reading;
 mod ring;
 mod service;
 pub mod source;
+mod trust;
 
 pub use body::ResponseBody;
 pub use credential::Scheme;

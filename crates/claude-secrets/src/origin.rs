@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use http::Uri;
+use http::header::HOST;
 use http::uri::{Authority, Scheme};
+use http::{HeaderMap, Uri};
 use thiserror::Error;
 
 /// The API's own origin (2026-11-22).
@@ -56,6 +57,14 @@ impl Origin {
                 Some(port) => port == self.port,
                 None => !has_port(authority) && default_port(scheme) == Some(self.port),
             }
+    }
+
+    /// Whether a `host` header names it too, or there is none. One that names another leads elsewhere behind a proxy.
+    pub(crate) fn is_named_by(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(HOST).iter().all(|host| {
+            let host = host.to_str().ok().map(|host| format!("{}://{host}", self.scheme));
+            host.and_then(|origin| origin.parse::<Self>().ok()).is_some_and(|origin| origin == *self)
+        })
     }
 
     /// The text of it, such as `https://api.anthropic.com`.
@@ -117,6 +126,9 @@ impl fmt::Debug for Origin {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use http::header::HOST;
+
     use super::{API_ORIGIN, Origin};
 
     fn goes(uri: &str, origin: &str) -> bool {
@@ -146,6 +158,24 @@ mod tests {
         }
         assert!(goes("http://[::1]:8080/x", "http://[::1]:8080"));
         assert!(!goes("http://[::1]/x", "http://[::1]:8080"));
+    }
+
+    #[test]
+    fn a_host_header_must_name_it_too() {
+        let origin: Origin = API_ORIGIN.parse().unwrap();
+        for (hosts, expected) in [
+            (&[][..], true),
+            (&["api.anthropic.com"], true),
+            (&["API.anthropic.com:443"], true),
+            (&["evil.example"], false),
+            (&["api.anthropic.com:80"], false),
+            (&["api.anthropic.com", "evil.example"], false),
+            (&["api.anthropic.com@evil.example"], false),
+            (&[""], false),
+        ] {
+            let headers = hosts.iter().map(|host| (HOST, HeaderValue::from_static(host))).collect();
+            assert_eq!(origin.is_named_by(&headers), expected, "{hosts:?}");
+        }
     }
 
     #[test]

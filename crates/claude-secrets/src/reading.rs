@@ -18,6 +18,9 @@ use crate::body::ResponseBody;
 /// How much of an error's body is read, in bytes; the API's are a few hundred (2026-11).
 const MAX_ERROR: usize = 64 * 1024;
 
+/// In how many frames: empty ones and trailers are of no length.
+const MAX_FRAMES: u32 = 4_096;
+
 /// How long it is waited for: ours, 2026-11-23.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -30,6 +33,7 @@ where
     body: Replayed<Pin<Box<B>>>,
     clock: Option<Pin<Box<Sleep>>>,
     is_whole: bool,
+    frames: u32,
 }
 
 impl<B> Reading<B>
@@ -38,15 +42,16 @@ where
 {
     pub(crate) fn new(response: Response<B>) -> Self {
         let (head, body) = response.into_parts();
-        Self { head, body: Replayed::new(Box::pin(body)), clock: None, is_whole: false }
+        Self { head, body: Replayed::new(Box::pin(body)), clock: None, is_whole: false, frames: 0 }
     }
 
     /// Reads to the end, or as far as it is worth.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if self.body.kept() > MAX_ERROR {
+            if self.body.kept() > MAX_ERROR || self.frames > MAX_FRAMES {
                 return Poll::Ready(());
             }
+            self.frames += 1;
             match Pin::new(&mut self.body).poll_more(cx) {
                 Poll::Ready(More::Data(_) | More::Other) => {}
                 Poll::Ready(More::End) => {
@@ -73,10 +78,11 @@ where
         headers::retry_after(&self.head.headers, now)
     }
 
-    /// Whether the API itself refuses the key. What else answers 401, a proxy for one, says nothing of it. Of a body
-    /// in a content coding only the status is known.
+    /// Whether the API itself refuses the key. What else answers 401, a proxy for one, says nothing of it. Whose a body
+    /// in a content coding is, only the API's own header tells.
     pub(crate) fn refuses_key(&self, judged: &Classification) -> bool {
-        let is_coded = Meter::coding(&self.head.headers).is_some();
+        let is_coded =
+            Meter::coding(&self.head.headers).is_some() && headers::request_id(&self.head.headers).is_some();
         self.head.status == StatusCode::UNAUTHORIZED
             && (is_coded || judged.error_type.as_deref() == Some("authentication_error"))
     }

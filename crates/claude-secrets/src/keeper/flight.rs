@@ -235,7 +235,7 @@ impl State {
         if self.wanted.take_if(|wanted| *wanted <= flight).is_some() {
             // An operator's word: what the API has said is to be asked again.
             let before = self.before.as_ref().map(|(before, _)| before);
-            self.current.iter().chain(before).for_each(|credential| credential.revive());
+            self.current.iter().chain(before).for_each(|credential| credential.trust.revive());
             self.refused = None;
             if self.error.is_none() {
                 self.failures = 0;
@@ -245,7 +245,7 @@ impl State {
         let mut is_news = false;
         // That one which has a successor was refused is no news; it does not stand in for it.
         if let Some((of, _)) = self.refused.take_if(|(_, awaited)| *awaited <= flight)
-            && of.bury()
+            && of.trust.bury()
             && self.is_current(&of)
         {
             is_news = true;

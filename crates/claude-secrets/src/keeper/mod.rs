@@ -151,14 +151,14 @@ impl Keeper {
     fn weigh(self: &Arc<Self>, credential: &Arc<Credential>) -> (Refused, bool) {
         let mut state = self.state();
         if !state.is_current(credential) {
-            let is_buried = credential.bury();
+            let is_buried = credential.trust.bury();
             let Some(dead) = state.current.as_ref().filter(|current| is_buried && current.is_dead()) else {
                 // That one which has a good successor is refused is no news.
                 return (Refused::Replaced, false);
             };
             // The last that stood in for it. The source may have another by now; and a key that was refused when it was new may
             // have become valid.
-            dead.revive();
+            dead.trust.revive();
             if state.flight.is_none() {
                 (state, _) = self.take_off(state);
             }
@@ -183,7 +183,7 @@ impl Keeper {
             return (Refused::Wait(flight), false);
         }
         state.refused = None;
-        (Refused::Dead, credential.bury())
+        (Refused::Dead, credential.trust.bury())
     }
 
     /// Waits until it is known what becomes of one that was refused.

@@ -17,6 +17,7 @@ use crate::keeper::{
 };
 use crate::key::Key;
 use crate::pool::{Group, Held, Learnt, SlowStart};
+use crate::source::is_key;
 
 /// How many keys a ring may have.
 const MAX_KEYS: usize = 1_024;
@@ -48,6 +49,9 @@ pub enum InvalidKeyRing {
     /// There are more than 1,024.
     #[error("there are {0} keys, and 1024 at the most")]
     TooManyKeys(usize),
+    /// A key stands where the name of a key, of a line, of an environment or of a group belongs. It is not repeated.
+    #[error("a key stands where a name belongs; give its source, and call it something else")]
+    KeyAsName,
     /// Two keys have the same name, or one has none.
     #[error("key `{0}`: each key needs a name of its own")]
     Name(Arc<str>),
@@ -286,6 +290,10 @@ impl KeyRingBuilder {
     }
 
     fn check(&self) -> Result<(), InvalidKeyRing> {
+        let mut shown = self.environment.iter().chain(self.keys.iter().flat_map(names_of));
+        if shown.any(|name| is_key(name)) {
+            return Err(InvalidKeyRing::KeyAsName);
+        }
         if self.keys.is_empty() {
             return Err(InvalidKeyRing::NoKeys(None));
         }
@@ -321,6 +329,11 @@ impl KeyRingBuilder {
             .find(|(is_wrong, _)| *is_wrong)
             .map_or(Ok(()), |(_, what)| Err(InvalidKeyRing::Time(what)))
     }
+}
+
+/// All that is shown of a key.
+fn names_of(key: &Key) -> impl Iterator<Item = &Arc<str>> {
+    [&key.name].into_iter().chain(&key.lines).chain(&key.environment).chain(&key.limit_group)
 }
 
 /// Shows where keys are kept, never a key.

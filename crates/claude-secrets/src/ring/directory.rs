@@ -27,7 +27,10 @@ struct Lines {
 }
 
 fn add(pool: &mut Arc<Pool>, held: &Arc<Held>) {
-    Arc::make_mut(pool).keys.push(Arc::clone(held));
+    let keys = &mut Arc::make_mut(pool).keys;
+    if !keys.iter().any(|other| Arc::ptr_eq(other, held)) {
+        keys.push(Arc::clone(held));
+    }
 }
 
 impl Directory {

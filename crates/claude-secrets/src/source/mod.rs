@@ -41,6 +41,7 @@ pub use error::{SourceError, SourceErrorKind};
 pub use fetched::Fetched;
 pub use file::FileSource;
 pub use fixed::StaticSource;
+pub(crate) use shown::is_key;
 #[cfg(feature = "vault")]
 #[cfg_attr(docsrs, doc(cfg(feature = "vault")))]
 pub use vault::{Vault, VaultSource};

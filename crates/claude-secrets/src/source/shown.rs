@@ -6,7 +6,12 @@ const KEY: &str = "sk-ant-";
 /// The name, unless it is a key: whoever gives the key where the name of its variable or its file belongs must not find it in
 /// the logs.
 pub(crate) fn shown(name: &str) -> &str {
-    if name.contains(KEY) { "(not shown)" } else { name }
+    if is_key(name) { "(not shown)" } else { name }
+}
+
+/// Whether it is, or holds, a key of the API's.
+pub(crate) fn is_key(name: &str) -> bool {
+    name.contains(KEY)
 }
 
 #[cfg(test)]

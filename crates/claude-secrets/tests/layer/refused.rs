@@ -1,7 +1,7 @@
 //! A key that the API refuses: looked up anew, and the request sent once more.
 
 use bytes::Bytes;
-use claude_secrets::{Key, KeyState, SecretsLayer};
+use claude_secrets::{Key, KeyState, SecretsLayer, SlowStart};
 use claude_wire::Body;
 use claude_wire::call::Caller;
 use http::{HeaderValue, Request};
@@ -190,6 +190,7 @@ async fn another_key_of_the_pool_takes_over() {
     let ring = builder()
         .with_key(Key::new("one", one.source()))
         .with_key(Key::new("two", two.source()))
+        .with_slow_start(SlowStart::off())
         .build()
         .unwrap();
     ring.start().await.unwrap();

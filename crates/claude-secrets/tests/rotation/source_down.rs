@@ -58,7 +58,7 @@ async fn whoever_is_refused_is_told_when_it_is_worth_trying_again() {
 
     let error = claude.clone().oneshot(message()).await.unwrap_err();
     let refusal = Refusal::find(&*error).unwrap();
-    assert_eq!((refusal.kind(), refusal.code()), (RefusalKind::NoCredential, "NO_KEY"));
+    assert_eq!((refusal.kind(), refusal.code()), (RefusalKind::CredentialUnavailable, "NO_KEY"));
     assert!(error.to_string().contains("test:vault: it is sealed"), "{error}");
     assert!(!refusal.to_string().contains("vault"), "{refusal}");
     let again_in = refusal.retry_after().unwrap();
