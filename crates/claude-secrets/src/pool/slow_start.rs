@@ -89,9 +89,9 @@ impl Ramp {
         self.last
     }
 
-    /// Whether nobody has come for so long that it begins anew.
+    /// Whether nobody waits, and nobody has come for so long that it begins anew.
     pub(super) fn is_forgotten(&self, slow: &SlowStart, now: Instant) -> bool {
-        now.saturating_duration_since(self.last) > slow.time
+        now.saturating_duration_since(self.last) > slow.time && self.next <= now
     }
 
     /// Whether its time is over and nobody waits.

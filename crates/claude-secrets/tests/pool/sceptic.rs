@@ -156,6 +156,41 @@ async fn the_end_of_a_slow_start_is_no_herd() {
     }
 }
 
+/// A slow start in which many wait is not begun anew, which would send all of them back to its foot.
+#[tokio::test(start_paused = true)]
+async fn a_slow_start_is_not_forgotten_while_somebody_waits() {
+    let api = Api::new();
+    let slow = SlowStart::new(10.0, 2 * SECOND).unwrap();
+    let (claude, _) = start(pool(&["a", "b"]).with_slow_start(slow), &api).await;
+    let conversation = of_key(&["a", "b"], "a", 1).await[0];
+    send(&claude, talk(of_key(&["a", "b"], "b", 1).await[0])).await.unwrap();
+    api.says("a", limited(600));
+    send(&claude, talk(conversation)).await.unwrap();
+    let begin = Instant::now();
+    let mut calls = Vec::new();
+    let mut call = |number: u32| {
+        let claude = claude.clone();
+        calls.push(tokio::spawn(async move {
+            send(&claude, talk(conversation)).await.unwrap();
+            (number, begin.elapsed())
+        }));
+    };
+    (0..2_000).for_each(&mut call);
+    // Others come so seldom that it would be forgotten before each of them.
+    for number in 2_000..2_003 {
+        sleep(millis(2_100)).await;
+        call(number);
+    }
+    let mut ends = Vec::new();
+    for call in calls {
+        ends.push(call.await.unwrap());
+    }
+    // 2000 leave in 7.13 seconds, and nobody overtakes them.
+    let (last, longest) = ends[1_999];
+    assert!(last == 1_999 && longest <= millis(7_200), "{longest:?}");
+    assert!(ends[2_000..].iter().all(|(_, ended)| *ended >= longest));
+}
+
 /// Models that nobody knows are classes of their own; those of a caller that makes names up do not push out what is known of
 /// the others.
 #[tokio::test(start_paused = true)]
