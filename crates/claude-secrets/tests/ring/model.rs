@@ -223,7 +223,7 @@ impl World {
 }
 
 fn cases() -> ProptestConfig {
-    ProptestConfig { cases: 400, ..ProptestConfig::default() }
+    ProptestConfig { cases: 200, ..ProptestConfig::default() }
 }
 
 proptest! {

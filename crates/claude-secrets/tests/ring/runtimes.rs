@@ -13,7 +13,7 @@ use tokio_test::task;
 
 use crate::api::Api;
 use crate::safe::Safe;
-use crate::support::{A, B, Call, Claude, ring, settle};
+use crate::support::{A, B, Call, Claude, builder, ring, settle};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
@@ -273,5 +273,34 @@ fn a_runtime_that_ends_by_a_panic_ends() {
         assert!(panicked.is_err());
         safe.open();
         assert_eq!(second.block_on(call).unwrap(), 200);
+    });
+}
+
+/// Wherever its tasks are when it ends: whatever they have begun is landed or taken over, and nothing stays locked.
+#[test]
+fn runtimes_that_end_under_load_leave_nothing_locked() {
+    within_a_minute(|| {
+        let (safe, api) = (Safe::with(A), Api::knowing([A]));
+        let ring = builder(&safe).with_ttl(Duration::from_millis(1)).build().unwrap();
+        let claude = Claude::new(&ring, &api);
+        for _ in 0..50 {
+            let before = safe.fetches();
+            let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+            for _ in 0..8 {
+                let (claude, ring) = (claude.clone(), ring.clone());
+                runtime.spawn(async move {
+                    loop {
+                        drop(claude.ask().await);
+                        ring.refresh_now().await;
+                    }
+                });
+            }
+            runtime.block_on(async {
+                while safe.fetches() < before + 20 {
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        assert_eq!(runtime().block_on(claude.ask()).unwrap(), 200);
     });
 }

@@ -1,5 +1,6 @@
 //! What a ring says of its keys.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use claude_secrets::source::Fetched;
@@ -58,11 +59,11 @@ async fn of_a_key_in_use_it_is_known_how_old_it_is_and_who_carries_it() {
     let status = only(&ring);
     assert_eq!((status.version.as_deref(), status.age), (Some("8"), None));
     assert_ne!(status.fingerprint.as_ref(), Some(&first));
-    assert_eq!((status.in_flight, status.previous), (2, Some((first.clone(), 3))));
+    assert_eq!((status.in_flight, status.previous), (2, Some((Arc::clone(&first), 3))));
     drop(more);
     calls.pop();
     let status = only(&ring);
-    assert_eq!((status.in_flight, status.previous), (0, Some((first.clone(), 2))));
+    assert_eq!((status.in_flight, status.previous), (0, Some((Arc::clone(&first), 2))));
     api.open();
     for call in calls {
         assert_eq!(call.await.unwrap(), 200);

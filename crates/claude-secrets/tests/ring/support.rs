@@ -83,7 +83,7 @@ impl Claude {
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let answer = self.0.clone().oneshot(request).await;
-        answer.map(|answer| answer.status().as_u16()).map_err(not_sent)
+        answer.map(|answer| answer.status().as_u16()).map_err(|error| not_sent(&error))
     }
 
     /// One request whose status is wanted.
@@ -136,9 +136,9 @@ pub(crate) async fn all_through(calls: &mut [Call]) -> Vec<u16> {
     tokio::task::unconstrained(polled).await
 }
 
-fn not_sent(error: BoxError) -> NotSent {
-    let found = SecretsError::find(&*error).expect("the API never fails");
-    let refusal = Refusal::find(&*error).unwrap().clone();
+fn not_sent(error: &BoxError) -> NotSent {
+    let found = SecretsError::find(&**error).expect("the API never fails");
+    let refusal = Refusal::find(&**error).unwrap().clone();
     let words = found.to_string();
     let shown = format!("{words} {error:?} {refusal} {refusal:?}");
     assert!(!shown.contains("sk-ant"), "a key is shown");
