@@ -103,15 +103,17 @@ impl Keeper {
         self.source.id()
     }
 
+    /// The dead key that this request is to try again, or what there is.
+    pub(crate) fn take(self: &Arc<Self>, now: Instant, has_waited: bool) -> Look {
+        let mut state = self.state();
+        let trial = state.trial.take().filter(|trial| trial.is_dead() && state.is_current(trial));
+        drop(state);
+        trial.map_or_else(|| self.look(now, has_waited), Look::Use)
+    }
+
     /// What there is now. Begins a fetch if it is time for one. Who `has_waited` for one takes what there is.
     pub(crate) fn look(self: &Arc<Self>, now: Instant, has_waited: bool) -> Look {
         let mut state = self.state();
-        if let Some(current) = state.trial.take()
-            && current.is_dead()
-            && state.is_current(&current)
-        {
-            return Look::Use(current);
-        }
         let usable = state.usable(now, &self.timing);
         // A dead key is looked after as if it had run out, whatever stands in for it.
         let is_dead = state.current.as_ref().is_some_and(|current| current.is_dead());

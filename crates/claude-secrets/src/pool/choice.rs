@@ -185,7 +185,7 @@ fn only(held: &Arc<Held>, wish: &Wish<'_>) -> Choice {
     let Some((held, origin)) = search.admit(held, wish) else {
         return search.last_resort(wish);
     };
-    match held.keeper.look(wish.now, wish.has_waited) {
+    match held.keeper.take(wish.now, wish.has_waited) {
         Look::Use(credential) => {
             Choice::Take(Taken { held: Arc::clone(held), group: held.group(), credential, origin })
         }
@@ -225,7 +225,7 @@ impl Search {
 
     fn try_one(&mut self, candidate: &Candidate<'_>, wish: &Wish<'_>) -> Option<Choice> {
         let Candidate { held, group, origin, is_other, is_diverted } = candidate;
-        let credential = match held.keeper.look(wish.now, wish.has_waited) {
+        let credential = match held.keeper.take(wish.now, wish.has_waited) {
             Look::Use(credential) => credential,
             // Its source is known to be down: others first.
             Look::Wait(flight) if held.keeper.error().is_some() => {

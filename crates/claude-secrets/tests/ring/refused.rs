@@ -151,6 +151,20 @@ async fn a_dead_key_is_replaced_as_soon_as_the_source_has_another() {
     assert_eq!(safe.fetches(), 3);
 }
 
+/// Whoever only looks leaves the trial to a request.
+#[tokio::test(start_paused = true)]
+async fn a_start_does_not_use_up_the_trial_of_a_dead_key() {
+    let (safe, api) = (Safe::with(A), Api::default());
+    let ring = ring(&safe);
+    let claude = Claude::new(&ring, &api);
+    assert_eq!(claude.status().await, 401);
+    api.accept(A);
+    pass(secs(5)).await;
+    ring.start().await.unwrap();
+    assert_eq!(claude.status().await, 200);
+    assert_eq!(safe.fetches(), 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rotation_can_be_taken_back() {
     let (safe, api) = (Safe::with(A), Api::knowing([A]));
