@@ -14,8 +14,9 @@ use claude_wire::shown::name;
 use http::header::HOST;
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
+use tokio::time::timeout_at;
 
-use crate::clock::{CLOCK, after};
+use crate::clock::{CLOCK, after, tokio_instant};
 use crate::credential::{hide, of_caller, take_off};
 use crate::error::{SecretsError, SecretsErrorKind};
 use crate::future::Wait;
@@ -257,7 +258,26 @@ impl Errand {
     pub(crate) fn settled(&self, flight: u64) -> Option<Wait> {
         let taken = self.taken.as_ref()?;
         let (keeper, credential) = (Arc::clone(&taken.held.keeper), Arc::clone(&taken.credential));
-        Some(Box::pin(async move { keeper.settled(&credential, flight).await }))
+        Some(self.until_deadline(async move { keeper.settled(&credential, flight).await }))
+    }
+
+    /// Waits for this, and no longer than the request has time.
+    pub(crate) fn until_deadline(&self, wait: impl Future<Output = ()> + Send + Sync + 'static) -> Wait {
+        match self.deadline {
+            None => Box::pin(wait),
+            Some(deadline) => Box::pin(async move {
+                drop(timeout_at(tokio_instant(deadline.instant()), wait).await);
+            }),
+        }
+    }
+
+    /// Refuses a request whose deadline has passed while it waited.
+    pub(crate) fn in_time(&self) -> Result<(), SecretsError> {
+        if self.deadline.is_some_and(|deadline| deadline.is_past(CLOCK())) {
+            let detail = "the deadline has passed before there was a key";
+            return Err(SecretsErrorKind::TooLate.with(detail, None));
+        }
+        Ok(())
     }
 
     fn cool(&self, class: &str, time: Duration) {

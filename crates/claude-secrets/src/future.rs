@@ -101,7 +101,7 @@ fn wait(choice: Choice, errand: &mut Errand) -> Result<Next, SecretsError> {
         Choice::Take(taken) => Next::Take(taken),
         Choice::Fetch(held, flight) => {
             errand.waited();
-            Next::Wait(Box::pin(async move { held.keeper.landed(flight).await }))
+            Next::Wait(errand.until_deadline(async move { held.keeper.landed(flight).await }))
         }
         Choice::Wait(slot) => {
             let sleep = sleep_until(tokio_instant(slot.at));
@@ -151,7 +151,8 @@ where
                     ready!(waited.as_mut().poll(cx));
                     let mut request = request.take().expect("it is taken out once");
                     let errand = this.errand.as_mut().expect("only what has an errand waits");
-                    match wait(errand.choose(), errand) {
+                    let chosen = errand.in_time().and_then(|()| wait(errand.choose(), errand));
+                    match chosen {
                         Ok(Next::Take(taken)) => {
                             errand.put_on(taken, request.headers_mut());
                             State::Readying { request: Some(request) }
@@ -192,7 +193,8 @@ where
                     }
                     let answer = answer.take().expect("it is taken out once");
                     let errand = this.errand.as_mut().expect("only what has an errand is renewed");
-                    match wait(errand.choose(), errand) {
+                    let chosen = errand.in_time().and_then(|()| wait(errand.choose(), errand));
+                    match chosen {
                         Ok(Next::Take(taken)) if errand.is_worth_a_replay(&taken) => {
                             // What the refused attempt held goes first.
                             drop(answer);
