@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{
     Answer, Api, OPUS, SECOND, SONNET, answer, error, limited, millis, of_key, pool, post, refused, send,
-    sent, start, talk, turn,
+    sent, since, start, talk, turn,
 };
 
 /// How long its conversations keep away from a key that answers like that once.
@@ -27,9 +27,9 @@ async fn rest(said: Answer, limited_for: Option<Duration>) -> Duration {
     let begun = Instant::now();
     while sent(&claude, &api, talk(conversation)).await != "a" {
         sleep(millis(50)).await;
-        assert!(begun.elapsed() < 7_200 * SECOND, "it never came back");
+        assert!(since(begun) < 7_200 * SECOND, "it never came back");
     }
-    begun.elapsed()
+    since(begun)
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +165,7 @@ async fn the_one_key_of_a_pool_does_not_rest() {
     api.says("a", answer(200));
     let begun = Instant::now();
     assert_eq!(send(&claude, talk(1)).await.unwrap(), 200);
-    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert_eq!(since(begun), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,8 @@ use claude_wire::call::Buckets;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Api, SECOND, answer, attempted, key, limited, millis, of_key, pool, refused, send, sent, start, talk,
+    Api, SECOND, answer, attempted, key, limited, millis, of_key, pool, refused, send, sent, since, start,
+    talk,
 };
 
 /// Two keys of one group, and one of another.
@@ -178,7 +179,7 @@ async fn what_seems_empty_is_used_rather_than_waited_for_another() {
     for conversation in of_key(&["a", "b", "c"], "a", 10).await {
         send(&claude, talk(conversation)).await.unwrap();
     }
-    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert_eq!(since(begun), Duration::ZERO);
     let keys = api.take();
     assert_eq!((keys[0].as_str(), keys.iter().filter(|key| *key == "a").count()), ("c", 9));
 }
@@ -199,6 +200,6 @@ async fn traffic_that_stays_in_its_group_needs_no_slow_start() {
         assert_eq!(send(&claude, talk(conversation)).await.unwrap(), 200);
         sleep(millis(1)).await;
     }
-    assert!(begun.elapsed() < millis(100), "{:?}", begun.elapsed());
+    assert!(since(begun) < millis(100), "{:?}", since(begun));
     api.says("a", answer(200));
 }

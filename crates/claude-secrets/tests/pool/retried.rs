@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 
-use crate::support::{Api, SECOND, error, key, limited, millis, of_key, pool, talk};
+use crate::support::{Api, SECOND, error, key, limited, millis, of_key, pool, since, talk};
 
 fn retry() -> RetryLayer {
     let backoff = Backoff::new(SECOND, SECOND).unwrap().with_jitter(0.0).unwrap();
@@ -28,7 +28,7 @@ async fn run(
     let response = claude.oneshot(talk(conversation)).await.unwrap();
     let status = response.status().as_u16();
     response.into_body().collect().await.unwrap();
-    (status, begun.elapsed(), api.take())
+    (status, since(begun), api.take())
 }
 
 #[tokio::test(start_paused = true)]

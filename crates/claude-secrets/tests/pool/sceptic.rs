@@ -8,8 +8,8 @@ use claude_wire::call::Caller;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::support::{
-    Api, Claude, OPUS, SECOND, SONNET, answer, coded, curve, limited, millis, of_key, pool, send, start,
-    talk, turn,
+    Api, Claude, OPUS, SECOND, SONNET, answer, coded, curve, limited, millis, of_key, pool, send, since,
+    start, talk, turn,
 };
 
 /// Sends one of these every so often, for so long.
@@ -58,7 +58,7 @@ async fn after_a_spend_limit_every_class_comes_back_slowly() {
         tokio::spawn(async move { send(&claude, of_caller(OPUS)).await });
     }
     sleep(millis(5)).await;
-    assert!(begin.elapsed() < millis(10));
+    assert!(since(begin) < millis(10));
     let at_home = api.seen().iter().filter(|seen| seen.key == home).count();
     assert!(at_home <= 2, "{at_home} at once");
 }
@@ -172,7 +172,7 @@ async fn a_slow_start_is_not_forgotten_while_somebody_waits() {
         let claude = claude.clone();
         calls.push(tokio::spawn(async move {
             send(&claude, talk(conversation)).await.unwrap();
-            (number, begin.elapsed())
+            (number, since(begin))
         }));
     };
     (0..2_000).for_each(&mut call);
@@ -211,13 +211,13 @@ async fn made_up_models_do_not_begin_the_slow_starts_of_others_anew() {
         send(&claude, of_caller(SONNET)).await.unwrap();
         sleep(millis(5)).await;
     }
-    assert!(begin.elapsed() < millis(1_100), "the known class waited: {:?}", begin.elapsed());
+    assert!(since(begin) < millis(1_100), "the known class waited: {:?}", since(begin));
 }
 
 /// A source that hangs holds up only those who have no other key.
 #[tokio::test(start_paused = true)]
 async fn a_source_that_hangs_is_waited_for_once_while_another_key_is_there() {
-    let hanging = Key::new("a", source_fn("test:hanging", || std::future::pending()));
+    let hanging = Key::new("a", source_fn("test:hanging", std::future::pending));
     let ring = KeyRing::builder().with_key(hanging).with_key(crate::support::key("b"));
     let ring = ring.with_slow_start(SlowStart::off()).build().unwrap();
     let api = Api::new();
@@ -228,7 +228,7 @@ async fn a_source_that_hangs_is_waited_for_once_while_another_key_is_there() {
     for _ in 0..300 {
         let begin = Instant::now();
         assert_eq!(send(&claude, talk(conversation)).await.unwrap(), 200);
-        longest = longest.max(begin.elapsed());
+        longest = longest.max(since(begin));
         sleep(SECOND).await;
     }
     assert!(longest < SECOND, "waited {longest:?} for a source that is known to be down");
@@ -256,7 +256,7 @@ async fn a_source_that_hangs_is_not_waited_for_while_its_last_key_is_good() {
         sleep(SECOND).await;
     }
     // The end of the first fetch is waited for, which began in the background; after that it is known.
-    assert!(begin.elapsed() <= 602 * SECOND, "{:?}", begin.elapsed());
+    assert!(since(begin) <= 602 * SECOND, "{:?}", since(begin));
 }
 
 /// A key whose source comes back after long takes its own conversations back, and nothing is lost on the way.
@@ -317,7 +317,7 @@ async fn flapping_limits_starve_nobody() {
         calls.push(tokio::spawn(async move {
             let begin = Instant::now();
             let status = send(&claude, request).await.unwrap();
-            (status, begin.elapsed())
+            (status, since(begin))
         }));
     }
     flapping.await.unwrap();

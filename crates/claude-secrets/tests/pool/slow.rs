@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::support::{
-    Api, CLOCK, Claude, OPUS, SECOND, answer, curve, kind, limited, millis, of_key, pool, send, start, talk,
-    turn,
+    Api, CLOCK, Claude, OPUS, SECOND, answer, curve, kind, limited, millis, of_key, pool, send, since, start,
+    talk, turn,
 };
 
 const NAMES: [&str; 2] = ["a", "b"];
@@ -74,7 +74,7 @@ async fn what_takes_over_is_reached_on_the_curve() {
     // And no slower than that: those that waited left by the curve.
     let by_three = arrived.iter().filter(|at| **at - base <= 3 * SECOND).count();
     assert!((98..=102).contains(&by_three), "{by_three}");
-    assert!(begin.elapsed() < 10 * SECOND);
+    assert!(since(begin) < 10 * SECOND);
 }
 
 /// When the first of these requests comes, which begins the slow start.
@@ -106,7 +106,7 @@ async fn a_place_that_is_given_up_is_free() {
     let wait = || async {
         let begin = Instant::now();
         assert_eq!(send(&claude, talk(conversation)).await.unwrap(), 200);
-        begin.elapsed()
+        since(begin)
     };
     let waiting = all(&claude, conversation, 500);
     sleep(millis(1)).await;
@@ -132,14 +132,14 @@ async fn a_deadline_before_the_turn_is_told_at_once() {
     sleep(millis(1)).await;
     let (begin, before) = (Instant::now(), api.seen().len());
     let error = send(&claude, within(SECOND)).await.unwrap_err();
-    assert_eq!((kind(&error).as_str(), begin.elapsed()), ("TooLate", Duration::ZERO));
+    assert_eq!((kind(&error).as_str(), since(begin)), ("TooLate", Duration::ZERO));
     let refusal = Refusal::find(&*error).unwrap();
     assert_eq!((refusal.kind(), refusal.code()), (RefusalKind::DeadlineExceeded, "DEADLINE_EXCEEDED"));
     assert_eq!(api.seen().len(), before);
     // It took nobody's place; and who has time waits.
     let begin = Instant::now();
     assert_eq!(send(&claude, within(10 * SECOND)).await.unwrap(), 200);
-    let waited = begin.elapsed();
+    let waited = since(begin);
     assert!((millis(2_950)..=millis(3_050)).contains(&waited), "{waited:?}");
     for call in waiting {
         assert_eq!(call.await.unwrap(), Ok(200));
@@ -155,7 +155,7 @@ async fn ten_thousand_may_wait_and_the_next_is_told_to_come_back() {
     sleep(millis(1)).await;
     let begin = Instant::now();
     let error = send(&claude, talk(conversation)).await.unwrap_err();
-    assert_eq!((kind(&error).as_str(), begin.elapsed()), ("Busy", Duration::ZERO));
+    assert_eq!((kind(&error).as_str(), since(begin)), ("Busy", Duration::ZERO));
     let refusal = Refusal::find(&*error).unwrap();
     assert_eq!((refusal.kind(), refusal.code()), (RefusalKind::Overloaded, "KEYS_BUSY"));
     assert!(refusal.retry_after().is_some());
@@ -177,7 +177,7 @@ async fn without_a_slow_start_all_go_at_once() {
     for call in all(&claude, conversation, 1_000) {
         assert_eq!(call.await.unwrap(), Ok(200));
     }
-    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!(since(begin), Duration::ZERO);
     assert_eq!(arrivals(&api, "b").len(), 1_000);
 }
 
@@ -214,7 +214,7 @@ async fn each_class_has_a_slow_start_of_its_own() {
     for other in 0..200 {
         assert_eq!(send(&claude, turn(other, 0, OPUS)).await.unwrap(), 200);
     }
-    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!(since(begin), Duration::ZERO);
     assert!(arrivals(&api, "a").len() > 50);
     for call in waiting {
         assert_eq!(call.await.unwrap(), Ok(200));

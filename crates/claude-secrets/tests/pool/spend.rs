@@ -7,7 +7,7 @@ use claude_wire::call::Caller;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Answer, Api, OPUS, SECOND, SONNET, answer, attempted, coded, error, pool, post, sent, start, turn,
+    Answer, Api, OPUS, SECOND, SONNET, answer, attempted, coded, error, pool, post, sent, since, start, turn,
 };
 
 fn of_caller(mut request: http::Request<claude_wire::Body>) -> http::Request<claude_wire::Body> {
@@ -38,11 +38,11 @@ async fn rest(said: Answer) -> Duration {
     while sent(&claude, &api, of(SONNET)).await != home {
         assert_ne!(sent(&claude, &api, of(OPUS)).await, home);
         sleep(SECOND / 2).await;
-        assert!(begun.elapsed() < 7_200 * SECOND, "it never came back");
+        assert!(since(begun) < 7_200 * SECOND, "it never came back");
     }
     assert_eq!(sent(&claude, &api, of(OPUS)).await, home);
     assert_eq!(sent(&claude, &api, count()).await, home);
-    begun.elapsed()
+    since(begun)
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,11 @@ pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+/// How much time has passed.
+pub(crate) fn since(begin: Instant) -> Duration {
+    Instant::now().saturating_duration_since(begin)
+}
+
 /// One answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -161,7 +166,7 @@ impl Service<Request<Body>> for Api {
                 head.headers.get("x-number").map_or(0, |text| text.to_str().unwrap().parse().unwrap());
             let (said, organization) = {
                 let mut inner = shared.lock().unwrap();
-                let at = inner.begun.elapsed();
+                let at = since(inner.begun);
                 inner.seen.push(Seen { at, key: key.clone(), number });
                 (inner.says.get(&key).cloned(), inner.organizations.get(&key).cloned())
             };

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep, sleep_until};
 use tower::{Layer, ServiceExt};
 
-use crate::support::{SECOND, curve, millis, talk};
+use crate::support::{SECOND, curve, millis, since, talk};
 
 const QUARTER: Duration = Duration::from_millis(250);
 const CONVERSATIONS: u32 = 90;
@@ -53,7 +53,7 @@ async fn load(simulator: &Simulator, ring: &KeyRing, seconds: u32) -> Vec<(Durat
             let response = call.await.unwrap();
             assert_eq!(response.status(), 200);
             response.into_body().collect().await.unwrap();
-            (sent - begin, sent.elapsed())
+            (sent - begin, since(sent))
         }));
     }
     let mut took = Vec::new();

@@ -1,5 +1,7 @@
 //! Keys that rotate under requests, over the simulator.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
+
 mod early;
 mod once;
 mod retried;

@@ -110,6 +110,11 @@ pub(crate) fn post(body: impl Into<Body>) -> Request<Body> {
         .unwrap()
 }
 
+/// How much time has passed.
+fn since(begin: Instant) -> Duration {
+    Instant::now().saturating_duration_since(begin)
+}
+
 /// How one request of a stream of requests ended.
 pub(crate) struct Ended {
     pub(crate) begun: Duration,
@@ -158,10 +163,10 @@ where
     for number in 0..per_second * seconds {
         sleep_until(start + Duration::from_secs(1) * number / per_second).await;
         let call = one(service.clone(), request(number));
-        let begun = start.elapsed();
+        let begun = since(start);
         calls.push(tokio::spawn(async move {
             let how = call.await;
-            Ended { begun, took: start.elapsed() - begun, how }
+            Ended { begun, took: since(start) - begun, how }
         }));
     }
     let mut ends = Vec::new();
