@@ -13,9 +13,8 @@ use http_body::Body as HttpBody;
 use tokio::runtime::{Builder, Runtime};
 use tower::Service;
 
-use crate::inner::Inner;
+use crate::inner::{Answer, Inner};
 use crate::request;
-use crate::ways::is_worth_another_try;
 
 /// Makes a call, and shows each frame of the answer.
 pub(crate) type Call = Box<dyn FnMut(Request<Body>, &mut dyn FnMut(&Bytes))>;
@@ -50,13 +49,13 @@ impl Driver {
     }
 
     /// What a retry comes to if nobody else has to write it: a copy, a call, a wait, a call.
-    pub(crate) fn by_hand(&self, mut service: Inner) -> Call {
+    pub(crate) fn by_hand(&self, mut service: Inner, has_failed: fn(&Response<Answer>) -> bool) -> Call {
         let own = self.handle();
         Box::new(move |request, frame| {
             own.run(async {
                 let copy = request::copy(&request).expect("the body is in memory");
                 let mut response = called(&mut service, request).await;
-                if is_worth_another_try(&response) {
+                if has_failed(&response) {
                     drop(response);
                     tokio::time::sleep(Duration::from_nanos(1)).await;
                     response = called(&mut service, copy).await;

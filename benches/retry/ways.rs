@@ -66,7 +66,7 @@ impl Case {
         let driver = if self == Self::Failure { Driver::in_runtime() } else { Driver::AtOnce };
         let wait = if self == Self::Failure { Wait::None } else { Wait::Usual };
         let least = match self {
-            Self::Failure => way("two calls by hand", driver.by_hand(inner.clone())),
+            Self::Failure => way("two calls by hand", driver.by_hand(inner.clone(), is_worth_another_try)),
             _ => way("bare", driver.drive(inner.clone())),
         };
         if self == Self::Stream {

@@ -1,6 +1,7 @@
 //! Keys that are recognised in every form.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use memchr::memmem;
 
@@ -36,7 +37,7 @@ impl fmt::Display for Found {
 pub(crate) fn find(text: &[u8]) -> Option<Found> {
     // Lists of bytes stand on one line or on many.
     let dense: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    forms().into_iter().find_map(|(form, pattern)| {
+    forms().iter().find_map(|(form, pattern)| {
         let text = if form.contains("list") { &dense } else { text };
         let at = memmem::find(text, pattern.as_bytes())?;
         let before = String::from_utf8_lossy(&text[at.saturating_sub(80)..at]).into_owned();
@@ -47,15 +48,22 @@ pub(crate) fn find(text: &[u8]) -> Option<Found> {
     })
 }
 
-fn forms() -> Vec<(&'static str, String)> {
+type Forms = Vec<(&'static str, String)>;
+
+fn forms() -> &'static Forms {
+    static FORMS: OnceLock<Forms> = OnceLock::new();
+    FORMS.get_or_init(all_forms)
+}
+
+fn all_forms() -> Forms {
     let mut forms = Vec::new();
     for mark in MARKS {
         for part in mark.as_bytes().windows(SHORTEST) {
             let part = String::from_utf8(part.to_vec()).unwrap();
-            forms.push(("in capitals", part.to_uppercase()));
-            forms.push(("in small letters", part.to_lowercase()));
             forms.push(("as it is", part));
         }
+        forms.push(("in capitals", mark[..SHORTEST].to_uppercase()));
+        forms.push(("in small letters", mark[..SHORTEST].to_lowercase()));
         let part = &mark.as_bytes()[..SHORTEST];
         let each = |show: &dyn Fn(&u8) -> String, between: &str| {
             part.iter().map(show).collect::<Vec<_>>().join(between)

@@ -63,8 +63,8 @@ pub(crate) fn install() {
         recorder::install();
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let said = info.payload_as_str().unwrap_or_default();
-            EAR.hear("panic", format!("{info}\n{info:?}\n{said}"));
+            // With what was said, be it a literal or put together.
+            EAR.hear("panic", format!("{info}\n{info:?}"));
             before(info);
         }));
     });

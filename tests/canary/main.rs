@@ -19,6 +19,7 @@ mod stage;
 mod subscriber;
 mod tap;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::process::Command;
 
@@ -62,6 +63,13 @@ fn inside() {
         println!("{place}: {count}");
         assert!(count > 0, "nothing was heard of {place}");
     }
+    // Each text once and all together, which is soon done; where it was is looked for only if there is something.
+    let different: BTreeSet<&str> = heard.iter().map(|heard| &*heard.text).collect();
+    let all = different.into_iter().collect::<Vec<_>>().join("\n");
+    println!("{} KiB in all", all.len() / 1024);
+    if canary::find(all.as_bytes()).is_none() {
+        return;
+    }
     let found: Vec<String> = heard
         .iter()
         .filter_map(|heard| {
@@ -69,5 +77,5 @@ fn inside() {
             Some(format!("{}, {}: {found}", heard.scenario, heard.place))
         })
         .collect();
-    assert!(found.is_empty(), "keys were seen:\n{}", found.join("\n"));
+    panic!("keys were seen:\n{}", found.join("\n"));
 }

@@ -1,6 +1,8 @@
 //! What every scenario stands on: an API that keeps what came, a stack over it, and calls of which everything is heard.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claude_sim::{Key as SimKey, Server, Simulator};
@@ -8,10 +10,10 @@ use claude_tower::client::HyperClient;
 use claude_tower::config::{ClientConfig, HttpVersion, Proxy};
 use claude_tower::errors::{ErrorLayer, MetricsReporter, TracingReporter};
 use claude_tower::retry::{Backoff, RetryLayer};
-use claude_tower::secrets::source::{Fetched, SecretSource, SourceFn, source_fn};
+use claude_tower::secrets::source::{Fetched, SecretSource, source_fn};
 use claude_tower::secrets::{Key, KeyRing, SecretString, SecretsLayer};
 use claude_tower::stack::{Slot, Stack, StackBuilder};
-use claude_tower::wire::call::{Call, CallId};
+use claude_tower::wire::call::{Attempt, Call, CallId};
 use claude_tower::wire::{Body, BoxError};
 use http::{HeaderName, Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
@@ -194,7 +196,7 @@ where
             .collect();
         assert!(credentials.iter().all(|value| value.is_sensitive()), "a credential may be printed");
         EAR.debug(&credentials);
-        EAR.debug(&request.extensions().get::<claude_tower::wire::call::Attempt>());
+        EAR.debug(&Attempt::find(request.extensions()));
         request
     });
     let builder = StackBuilder::new()
@@ -227,8 +229,8 @@ where
     S::Error: Into<BoxError>,
     B: HttpBody<Data = bytes::Bytes, Error: Into<BoxError>>,
 {
-    static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let clock = || tokio::time::Instant::now().into_std();
     let call = Call::new(CallId(number.into()), clock);
     request.extensions_mut().insert(call.clone());
@@ -269,19 +271,9 @@ pub(crate) fn hear_ring(ring: &KeyRing) {
 }
 
 /// A source whose key can be changed.
-pub(crate) fn changing(
-    key: &str,
-) -> (
-    std::sync::Arc<std::sync::Mutex<String>>,
-    SourceFn<
-        impl Fn() -> std::future::Ready<Result<Fetched, claude_tower::secrets::source::SourceError>>
-        + Send
-        + Sync
-        + 'static,
-    >,
-) {
-    let key = std::sync::Arc::new(std::sync::Mutex::new(key.to_owned()));
-    let now = std::sync::Arc::clone(&key);
+pub(crate) fn changing(key: &str) -> (Arc<Mutex<String>>, impl SecretSource) {
+    let key = Arc::new(Mutex::new(key.to_owned()));
+    let now = Arc::clone(&key);
     let source = source_fn("own:changing", move || {
         let fetched = Fetched::new(SecretString::from(now.lock().unwrap().clone())).with_version("v");
         EAR.debug(&fetched);

@@ -24,13 +24,29 @@ pub(super) async fn a_key_where_none_belongs() {
         format!("[retry]\nenabled = \"{key}\""),
         format!("api_key = \"{key}"),
         format!("api_key = {key}"),
-        format!("{key}"),
+        key.clone(),
         format!("[gateway]\nlisten = \"{key}\"\nlisten = \"{key}\""),
+        format!("# {key}\n[gateway]\nlisten = \"0.0.0.0:8080\""),
+        format!("[[secrets.keys]]\nname = \"{key}\"\nenv = \"KEY\""),
+        format!("[[secrets.keys]]\nname = \"a\"\nenv = \"{key}\""),
+        format!("[[secrets.keys]]\nname = \"a\"\nfile = \"/run/{key}\"\nfield = \"{key}\""),
+        format!("[[secrets.keys]]\nname = \"a\"\nenv = \"KEY\"\norigins = [\"https://{key}@api.example\"]"),
+        format!("[[secrets.keys]]\nname = \"a\"\nenv = \"KEY\"\napi_key = \"{key}\""),
+        format!("[[secrets.keys]]\nname = \"a\"\nenv = \"KEY\"\nweight = \"{key}\""),
+        format!("[secrets.aws]\nprofile = \"{key}\"\nendpoint = \"http://u:{key}@localhost:4566\""),
+        format!("[secrets.vault]\naddress = \"https://{key}@vault.example\"\ntoken = \"{key}\""),
         format!("[[gateway.clients]]\nname = \"{key}\"\ntoken_sha256 = \"{key}\""),
         format!("[[gateway.clients]]\nname = \"a\"\ntoken_sha256 = \"sha256:{key}\""),
+        format!("[[gateway.clients]]\nname = \"a\"\ntoken_sha256 = \"{}\"", canary::token("config")),
     ] {
         hear(Config::from_toml(&text, "claude-tower.toml"));
     }
+    // What is as it should be says where keys are, and may be printed.
+    let proper = format!("[[secrets.keys]]\nname = \"a\"\nenv = \"{}\"", super::sources::VARIABLE);
+    let config = Config::from_toml(&proper, "claude-tower.toml").unwrap();
+    EAR.debug(&config);
+    let ring = config.secrets.key_ring().unwrap();
+    EAR.debug(&ring);
     for name in [
         "CLAUDE_TOWER__GATEWAY__UPSTREAM",
         "CLAUDE_TOWER__CLIENT__PROXY",
@@ -39,7 +55,7 @@ pub(super) async fn a_key_where_none_belongs() {
     ] {
         hear(Config::load(None, [(name.to_owned(), key.clone())]));
     }
-    hear(Config::load(None, [(format!("CLAUDE_TOWER__{key}"), key.clone())]));
+    hear(Config::load(None, [(format!("CLAUDE_TOWER__{key}"), key)]));
     hear(Config::load_with_process_environment(None));
 }
 
