@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use claude_secrets::{Key, ResponseBody, SecretsLayer};
+use claude_secrets::{Key, KeyRingBuilder, ResponseBody, SecretsLayer};
 use http_body::Body as HttpBody;
 
 use crate::probe::{AUTHENTICATION_ERROR, Client, status};
@@ -17,7 +17,7 @@ async fn answered(code: u16, steps: impl IntoIterator<Item = Step>) -> (Response
     let client = Client::doing([status(code).streaming(steps)]);
     // Of one key alone a 400 would say nothing.
     let both = [("one", ONE), ("two", TWO)].map(|(name, key)| Key::new(name, Safe::of(key).source()));
-    let ring = both.into_iter().fold(builder(), |builder, key| builder.with_key(key)).build().unwrap();
+    let ring = both.into_iter().fold(builder(), KeyRingBuilder::with_key).build().unwrap();
     let answer = send(&SecretsLayer::new(ring), &client, post()).await.unwrap();
     assert_eq!(answer.status(), code);
     (answer.into_body(), client)

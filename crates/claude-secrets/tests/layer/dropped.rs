@@ -1,6 +1,5 @@
 //! Requests that are dropped, at every point of their way: nothing stays, and nobody else is hurt.
 
-use std::future::Future;
 use std::task::Poll;
 
 use claude_secrets::{Affinity, Key, KeyRing, SecretsLayer, SlowStart};
@@ -227,11 +226,11 @@ fn limited_once() -> Client {
 }
 
 /// When the next two that move have their turns, with what `between` does.
-async fn turns<F: Future>(between: impl AsyncFn(&SecretsLayer, &Client) -> F) -> Vec<u64> {
+async fn turns(between: impl Fn(&SecretsLayer, &Client)) -> Vec<u64> {
     let client = limited_once();
     let layer = taking_over(&client).await;
     let begun = Instant::now();
-    between(&layer, &client).await.await;
+    between(&layer, &client);
     let two = [send(&layer, &client, post()), send(&layer, &client, post())];
     for answer in futures_util::future::join_all(two).await {
         assert_eq!(answer.unwrap().status(), 200);
@@ -242,16 +241,15 @@ async fn turns<F: Future>(between: impl AsyncFn(&SecretsLayer, &Client) -> F) ->
 
 #[tokio::test(start_paused = true)]
 async fn while_it_waits_for_its_turn() {
-    let undisturbed = turns(async |_, _| async {}).await;
+    let undisturbed = turns(|_, _| {}).await;
     assert!(undisturbed[0] > 0 && undisturbed[1] > undisturbed[0], "{undisturbed:?}");
-    let disturbed = turns(async |layer, client| {
+    let disturbed = turns(|layer, client| {
         let mut waiting: Vec<_> =
             (0..20).map(|_| task::spawn(Box::pin(send(layer, client, post())))).collect();
         for task in &mut waiting {
             assert_pending!(task.poll());
         }
         drop(waiting);
-        async {}
     })
     .await;
     assert_eq!(disturbed, undisturbed, "a place that was left is free again");

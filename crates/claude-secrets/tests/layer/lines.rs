@@ -213,7 +213,7 @@ async fn a_no_says_what_is_wrong_and_repeats_no_name_of_the_callers() {
         let error = send(&layer, &client, request).await.unwrap_err();
         assert_eq!(error.to_string(), detail);
         let (_, refusal) = refusal(&error);
-        assert_eq!((refusal.kind(), refusal.code()), (RefusalKind::NoCredential, code));
+        assert_eq!((refusal.kind(), refusal.code()), (RefusalKind::NotPermitted, code));
         assert_eq!(refusal.retry_after(), None, "time heals none of it");
         assert!(!format!("{error:?} {refusal}").contains("canary"));
         assert_eq!((client.calls(), attempt.is_sent()), (0, false));

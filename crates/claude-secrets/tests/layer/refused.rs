@@ -206,6 +206,22 @@ async fn another_key_of_the_pool_takes_over() {
     }
 }
 
+/// By another name it is the same key, and would be refused again.
+#[tokio::test]
+async fn two_names_of_one_key_are_not_two_keys() {
+    let (one, two) = (Safe::of(ONE), Safe::of(ONE));
+    let ring = builder()
+        .with_key(Key::new("one", one.source()))
+        .with_key(Key::new("two", two.source()))
+        .with_slow_start(SlowStart::off())
+        .build()
+        .unwrap();
+    ring.start().await.unwrap();
+    let client = Client::knowing(TWO);
+    let answer = send(&SecretsLayer::new(ring), &client, post()).await.unwrap();
+    assert_eq!((answer.status().as_u16(), client.calls()), (401, 1));
+}
+
 /// The source is down when it is asked for another one.
 #[tokio::test]
 async fn a_source_that_fails_leaves_the_answer_to_the_caller() {
