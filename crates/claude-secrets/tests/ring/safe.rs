@@ -52,6 +52,7 @@ impl Safe {
     }
 
     pub(crate) fn named(id: &str, key: &str, default_ttl: Option<Duration>) -> Self {
+        crate::log::listen();
         let says = Says::Key(Fetched::new(SecretString::from(key)));
         let state = State { says, begun: Vec::new(), under_way: 0, most_at_once: 0 };
         let (is_open, _) = watch::channel(true);
