@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::support::{
-    Api, CLOCK, Claude, OPUS, SECOND, answer, curve, kind, limited, millis, of_key, pool, send, since, start,
-    talk, turn,
+    Api, CLOCK, Claude, OPUS, SECOND, answer, curve, kind, limited, millis, of_key, pool, refused, send,
+    since, start, talk, turn,
 };
 
 const NAMES: [&str; 2] = ["a", "b"];
@@ -24,6 +24,17 @@ async fn limited_for(seconds: u64, slow: SlowStart) -> (Claude, Api, u32) {
     api.says("a", limited(seconds));
     send(&claude, talk(conversation)).await.unwrap();
     api.says("a", answer(200));
+    api.take();
+    (claude, api, conversation)
+}
+
+/// A pool of which `a` is dead, and a conversation of it.
+async fn dead(slow: SlowStart) -> (Claude, Api, u32) {
+    let conversation = of_key(&NAMES, "a", 1).await[0];
+    let api = Api::new();
+    let (claude, _) = start(pool(&NAMES).with_slow_start(slow), &api).await;
+    send(&claude, talk(of_key(&NAMES, "b", 1).await[0])).await.unwrap();
+    api.says("a", refused());
     api.take();
     (claude, api, conversation)
 }
@@ -121,7 +132,7 @@ async fn a_place_that_is_given_up_is_free() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_before_the_turn_is_told_at_once() {
-    let (claude, api, conversation) = limited_for(60, SlowStart::default()).await;
+    let (claude, api, conversation) = dead(SlowStart::default()).await;
     let within = |time| {
         let mut request = talk(conversation);
         request.extensions_mut().insert(Deadline::after(CLOCK(), time).unwrap());
@@ -149,7 +160,7 @@ async fn a_deadline_before_the_turn_is_told_at_once() {
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_may_wait_and_the_next_is_told_to_come_back() {
     let slow = SlowStart::new(0.1, 3_600 * SECOND).unwrap();
-    let (claude, _, conversation) = limited_for(3_600, slow).await;
+    let (claude, _, conversation) = dead(slow).await;
     assert_eq!(send(&claude, talk(conversation)).await.unwrap(), 200);
     let waiting = all(&claude, conversation, 10_000);
     sleep(millis(1)).await;
@@ -167,6 +178,22 @@ async fn ten_thousand_may_wait_and_the_next_is_told_to_come_back() {
             Ok(end) => assert_eq!(end, Ok(200)),
             Err(aborted) => assert!(aborted.is_cancelled()),
         }
+    }
+}
+
+/// Its limits may say no, which is not final, as a refusal would be.
+#[tokio::test(start_paused = true)]
+async fn who_has_no_turn_in_time_goes_to_a_key_that_is_only_limited() {
+    let (claude, api, conversation) = limited_for(60, SlowStart::default()).await;
+    let waiting = all(&claude, conversation, 100);
+    sleep(millis(1)).await;
+    let begin = Instant::now();
+    let mut request = talk(conversation);
+    request.extensions_mut().insert(Deadline::after(CLOCK(), SECOND).unwrap());
+    assert_eq!(send(&claude, request).await.unwrap(), 200);
+    assert_eq!((since(begin), arrivals(&api, "a").len()), (Duration::ZERO, 1));
+    for call in waiting {
+        assert_eq!(call.await.unwrap(), Ok(200));
     }
 }
 
