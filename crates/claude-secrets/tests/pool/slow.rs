@@ -181,16 +181,22 @@ async fn ten_thousand_may_wait_and_the_next_is_told_to_come_back() {
     }
 }
 
-/// Its limits may say no, which is not final, as a refusal would be.
+/// Its limits say no, which is not final, as a refusal would be: whoever repeats can wait for it.
 #[tokio::test(start_paused = true)]
-async fn who_has_no_turn_in_time_goes_to_a_key_that_is_only_limited() {
-    let (claude, api, conversation) = limited_for(60, SlowStart::default()).await;
-    let waiting = all(&claude, conversation, 100);
+async fn who_has_no_turn_in_time_goes_to_a_key_that_is_whole_again_in_time() {
+    let (claude, api, conversation) = limited_for(3, SlowStart::default()).await;
+    let waiting = all(&claude, conversation, 1_000);
     sleep(millis(1)).await;
+    let within = |time| {
+        let mut request = talk(conversation);
+        request.extensions_mut().insert(Deadline::after(CLOCK(), time).unwrap());
+        request
+    };
     let begin = Instant::now();
-    let mut request = talk(conversation);
-    request.extensions_mut().insert(Deadline::after(CLOCK(), SECOND).unwrap());
-    assert_eq!(send(&claude, request).await.unwrap(), 200);
+    let error = send(&claude, within(2 * SECOND)).await.unwrap_err();
+    assert_eq!((kind(&error).as_str(), since(begin)), ("TooLate", Duration::ZERO));
+    // Its turn at the other would be after six seconds.
+    assert_eq!(send(&claude, within(5 * SECOND)).await.unwrap(), 200);
     assert_eq!((since(begin), arrivals(&api, "a").len()), (Duration::ZERO, 1));
     for call in waiting {
         assert_eq!(call.await.unwrap(), Ok(200));
