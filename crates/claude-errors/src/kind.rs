@@ -161,6 +161,7 @@ const fn refusal(kind: RefusalKind) -> Traits {
         RefusalKind::Unpriced => ("UNPRICED", 400, "invalid_request_error", "the price of the request is not known"),
         RefusalKind::NoCredential => ("NO_CREDENTIAL", 401, "authentication_error", "there is no key for the request"),
         RefusalKind::OriginNotAllowed => ("ORIGIN_NOT_ALLOWED", 403, "permission_error", "the key may not go to this endpoint"),
+        RefusalKind::NotPermitted => ("NOT_PERMITTED", 403, "permission_error", "the caller may not do this"),
         RefusalKind::CredentialUnavailable => {
             ("CREDENTIAL_UNAVAILABLE", 503, "api_error", "no credential can be had at the moment")
         }

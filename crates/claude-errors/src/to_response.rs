@@ -22,7 +22,8 @@ impl Error {
     /// | `Refused`: rate, overload | 429, 529 | `rate_limit_error`, `overloaded_error` |
     /// | `Refused`: deadline | 504 | `timeout_error` |
     /// | `Refused`: budget | 402 | `billing_error` |
-    /// | `Refused`: no credential, origin | 401, 403 | `authentication_error`, `permission_error` |
+    /// | `Refused`: no credential | 401 | `authentication_error` |
+    /// | `Refused`: origin, not permitted | 403 | `permission_error` |
     /// | `Refused`: no endpoint, credential that cannot be had at the moment | 503 | `api_error` |
     /// | `Refused`: unpriced, policy | 400 | `invalid_request_error` |
     /// | an `error` event | that of its kind | its own |

@@ -148,6 +148,7 @@ fn the_table() {
         (refused(RefusalKind::Unpriced), 400, "invalid_request_error", "its_own_code"),
         (refused(RefusalKind::NoCredential), 401, "authentication_error", "its_own_code"),
         (refused(RefusalKind::OriginNotAllowed), 403, "permission_error", "its_own_code"),
+        (refused(RefusalKind::NotPermitted), 403, "permission_error", "its_own_code"),
         (refused(RefusalKind::CredentialUnavailable), 503, "api_error", "its_own_code"),
         (refused(RefusalKind::NoEndpoint), 503, "api_error", "its_own_code"),
         (refused(RefusalKind::Policy), 400, "invalid_request_error", "its_own_code"),

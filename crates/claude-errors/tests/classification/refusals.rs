@@ -20,6 +20,7 @@ const KINDS: [(RefusalKind, Retry, &str); 9] = [
     (RefusalKind::Unpriced, Retry::No, "UNPRICED"),
     (RefusalKind::NoCredential, Retry::No, "NO_CREDENTIAL"),
     (RefusalKind::OriginNotAllowed, Retry::No, "ORIGIN_NOT_ALLOWED"),
+    (RefusalKind::NotPermitted, Retry::No, "NOT_PERMITTED"),
     (RefusalKind::CredentialUnavailable, Retry::Yes, "CREDENTIAL_UNAVAILABLE"),
     (RefusalKind::NoEndpoint, Retry::Yes, "NO_ENDPOINT"),
     (RefusalKind::Policy, Retry::No, "POLICY"),

@@ -25,6 +25,8 @@ pub enum RefusalKind {
     NoCredential,
     /// There is one, but it cannot be had at the moment.
     CredentialUnavailable,
+    /// The caller may not do this, whoever he is.
+    NotPermitted,
     /// The credential may not go where the request goes.
     OriginNotAllowed,
     /// No endpoint is healthy.
@@ -43,6 +45,7 @@ impl RefusalKind {
         Self::Unpriced,
         Self::NoCredential,
         Self::CredentialUnavailable,
+        Self::NotPermitted,
         Self::OriginNotAllowed,
         Self::NoEndpoint,
         Self::Policy,
@@ -131,6 +134,7 @@ mod tests {
                 | RefusalKind::Unpriced
                 | RefusalKind::NoCredential
                 | RefusalKind::CredentialUnavailable
+                | RefusalKind::NotPermitted
                 | RefusalKind::OriginNotAllowed
                 | RefusalKind::NoEndpoint
                 | RefusalKind::Policy => {}
