@@ -72,6 +72,10 @@ impl Credential {
         Some(Self { name: scheme.name(), value, digest, fingerprint, trust: Trust::default() })
     }
 
+    pub(crate) const fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// Whether both are the same key.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.digest == other.digest

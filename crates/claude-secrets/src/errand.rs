@@ -47,6 +47,8 @@ pub(crate) struct Errand {
     taken: Option<Taken>,
     slot: Option<Slot>,
     has_waited: bool,
+    /// Whether the API has refused the key that it has.
+    is_refused: bool,
     is_replay: bool,
     /// When it got its key.
     since: Instant,
@@ -111,6 +113,7 @@ impl Errand {
             taken: None,
             slot: None,
             has_waited: false,
+            is_refused: false,
             is_replay: false,
             since: CLOCK(),
         }))
@@ -133,6 +136,8 @@ impl Errand {
             now: CLOCK(),
             slot: self.slot.as_ref(),
             has_waited: self.has_waited,
+            may_try: self.template.is_some(),
+            not: self.taken.as_ref().filter(|_| self.is_refused).map(|taken| &*taken.credential),
         }
     }
 
@@ -174,12 +179,6 @@ impl Errand {
         Some(request)
     }
 
-    /// Whether another key may be tried for this request, and is not the one that was refused.
-    pub(crate) fn is_worth_a_replay(&self, taken: &Taken) -> bool {
-        let had = self.taken.as_ref().map(|had| &had.credential);
-        self.template.is_some() && had.is_none_or(|had| !had.is_same(&taken.credential))
-    }
-
     /// The head of an answer: what it tells of the key, and whether its body must be read for more.
     pub(crate) fn answered<B>(&self, response: &Response<B>) -> bool {
         let Some(taken) = &self.taken else {
@@ -207,7 +206,7 @@ impl Errand {
     }
 
     /// What a failed answer says of the key.
-    pub(crate) fn read<B>(&self, answer: &Reading<B>) -> Verdict
+    pub(crate) fn read<B>(&mut self, answer: &Reading<B>) -> Verdict
     where
         B: HttpBody<Data = Bytes>,
     {
@@ -232,7 +231,7 @@ impl Errand {
         Verdict::Final
     }
 
-    fn refused(&self) -> Verdict {
+    fn refused(&mut self) -> Verdict {
         let Some(taken) = &self.taken else {
             return Verdict::Final;
         };
@@ -248,6 +247,7 @@ impl Errand {
         if self.template.is_none() {
             return Verdict::Final;
         }
+        self.is_refused = true;
         Verdict::Renew(match refused {
             Refused::Wait(flight) => Some(flight),
             Refused::Replaced | Refused::Dead => None,

@@ -85,10 +85,10 @@ impl SecretsErrorKind {
                 "no key can be had for this request at the moment",
             ),
             Self::UnmappedLine => {
-                (RefusalKind::NoCredential, "UNMAPPED_LINE", "there is no key for this line of business")
+                (RefusalKind::NotPermitted, "UNMAPPED_LINE", "there is no key for this line of business")
             }
             Self::WrongEnvironment => {
-                (RefusalKind::NoCredential, "WRONG_ENVIRONMENT", "there is no key for this environment")
+                (RefusalKind::NotPermitted, "WRONG_ENVIRONMENT", "there is no key for this environment")
             }
             Self::OriginNotAllowed => {
                 (RefusalKind::OriginNotAllowed, "ORIGIN_NOT_ALLOWED", "no key may go where this request goes")

@@ -195,14 +195,14 @@ where
                     let errand = this.errand.as_mut().expect("only what has an errand is renewed");
                     let chosen = errand.in_time().and_then(|()| wait(errand.choose(), errand));
                     match chosen {
-                        Ok(Next::Take(taken)) if errand.is_worth_a_replay(&taken) => {
+                        Ok(Next::Take(taken)) => {
                             // What the refused attempt held goes first.
                             drop(answer);
                             State::Readying { request: errand.replay(taken) }
                         }
                         Ok(Next::Wait(wait)) => State::Renewing { wait: Some(wait), answer: Some(answer) },
                         // There is no other.
-                        Ok(Next::Take(_)) | Err(_) => {
+                        Err(_) => {
                             return Poll::Ready(Ok(answer.into_response()));
                         }
                     }

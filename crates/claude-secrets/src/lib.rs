@@ -116,7 +116,7 @@ pub use error::{SecretsError, SecretsErrorKind};
 pub use future::ResponseFuture;
 pub use keeper::{
     ADVISORY_REFRESH, DEFAULT_FETCH_TIMEOUT, DEFAULT_JITTER, DEFAULT_MAX_AGE, DEFAULT_MAX_STALE,
-    DEFAULT_OVERLAP, DEFAULT_TTL, FAILURE_BACKOFF, MANDATORY_REFRESH,
+    DEFAULT_OVERLAP, DEFAULT_TTL, FAILURE_BACKOFF, MANDATORY_REFRESH, MAX_STALE_GONE,
 };
 pub use key::Key;
 pub use layer::{Existing, SecretsLayer};

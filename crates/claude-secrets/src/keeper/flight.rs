@@ -44,8 +44,9 @@ impl Keeper {
         };
         state.started += 1;
         let flight = state.started;
-        state.flight = Some(flight);
         let (keeper, begun) = (Arc::clone(self), CLOCK());
+        state.flight = Some(flight);
+        state.began = Some(begun);
         let landing = Landing { keeper, flight, begun, is_at_work: false, has_landed: false };
         // A runtime that has ended drops the task here and now, and that locks.
         drop(state);
@@ -78,23 +79,30 @@ impl Landing {
     }
 
     fn land(&mut self, brought: Result<Brought, SourceError>) {
-        self.has_landed = true;
         let keeper = &self.keeper;
+        let timing = &keeper.timing;
         let now = CLOCK();
         let result = brought.as_ref().map(|_| ()).map_err(SourceError::kind);
         let mut news = Vec::new();
+        // What is not ours is asked before anything is locked.
+        let default_ttl = keeper.source.default_ttl();
+        let age = brought.as_ref().ok().and_then(|brought| brought.about.age(timing));
         let mut state = keeper.state();
+        self.has_landed = true;
+        if state.flight != Some(self.flight) {
+            // It was given up for lost, and others have taken over.
+            return;
+        }
         state.flight = None;
         state.finished = self.flight;
         match brought {
             Ok(brought) => {
-                let default_ttl = keeper.source.default_ttl();
-                state.freshness = Some(Freshness::new(&keeper.timing, brought.ttl, default_ttl, now));
-                state.take(brought, &keeper.timing, now, &mut news);
+                state.freshness = Some(Freshness::new(timing, brought.ttl, default_ttl, now));
+                state.take(brought, age, timing, now, &mut news);
             }
-            Err(error) => state.fail(error, &keeper.timing, now, &mut news),
+            Err(error) => state.fail(error, timing, now, &mut news),
         }
-        state.judge(self.flight, &keeper.timing, now, &mut news);
+        state.judge(self.flight, default_ttl, timing, now, &mut news);
         // One that was asked for after this had begun.
         let wanted = state.refused.as_ref().map(|(_, flight)| *flight).max(state.wanted);
         let is_wanted = wanted.is_some_and(|wanted| wanted > self.flight);
@@ -113,11 +121,7 @@ impl Landing {
     }
 
     fn tell(&self) {
-        self.keeper.landed.send_if_modified(|landed| {
-            let is_news = *landed < self.flight;
-            *landed = (*landed).max(self.flight);
-            is_news
-        });
+        self.keeper.tell(self.flight);
     }
 }
 
@@ -133,9 +137,40 @@ impl Drop for Landing {
             return;
         }
         let mut state = self.keeper.state();
-        self.flight = state.lose();
+        if state.flight == Some(self.flight) {
+            self.flight = state.lose();
+        }
         drop(state);
         self.tell();
+    }
+}
+
+impl Keeper {
+    /// What waits for this fetch, or an earlier one, goes on.
+    fn tell(&self, flight: u64) {
+        self.landed.send_if_modified(|landed| {
+            let is_news = *landed < flight;
+            *landed = (*landed).max(flight);
+            is_news
+        });
+    }
+
+    /// Gives a fetch up for lost that takes longer than it may: its runtime stands still.
+    pub(super) fn lose_overdue(&self, limit: Duration) {
+        let mut state = self.state();
+        let is_overdue = state.began.is_some_and(|began| CLOCK().saturating_duration_since(began) >= limit);
+        if state.flight.is_some() && is_overdue {
+            let flight = state.lose();
+            drop(state);
+            self.tell(flight);
+        }
+    }
+}
+
+impl About {
+    /// How old the key is, if its source says when it was made.
+    fn age(&self, timing: &Timing) -> Option<Duration> {
+        Some((timing.wall_clock)().duration_since(self.created?).unwrap_or_default())
     }
 }
 
@@ -181,7 +216,14 @@ impl Keeper {
 }
 
 impl State {
-    fn take(&mut self, brought: Brought, timing: &Timing, now: Instant, news: &mut Vec<News>) {
+    fn take(
+        &mut self,
+        brought: Brought,
+        age: Option<Duration>,
+        timing: &Timing,
+        now: Instant,
+        news: &mut Vec<News>,
+    ) {
         let Brought { current, about, previous, .. } = brought;
         self.next_try = None;
         self.error = None;
@@ -205,15 +247,12 @@ impl State {
             self.failures = 0;
         }
         if let Some(previous) = previous {
-            let is_known = self.before.as_ref().is_some_and(|(before, _)| before.is_same(&previous));
+            let is_known = self.before.as_ref().is_some_and(|(before, _)| before.is_same(&previous))
+                || self.gone == Some(previous.digest());
             if !is_known && !previous.is_same(&current) {
                 self.before = Some((Arc::new(previous), until));
             }
         }
-        let age = self
-            .about
-            .created
-            .map(|created| (timing.wall_clock)().duration_since(created).unwrap_or_default());
         let is_said = self.warned.is_some_and(|at| now.saturating_duration_since(at) < WARN_AGAIN);
         let is_due = age.is_some_and(|age| age > timing.max_age) && !is_said;
         if is_due {
@@ -231,7 +270,14 @@ impl State {
     }
 
     /// What becomes of a key that was refused, now that this fetch has landed.
-    fn judge(&mut self, flight: u64, timing: &Timing, now: Instant, news: &mut Vec<News>) {
+    fn judge(
+        &mut self,
+        flight: u64,
+        default_ttl: Option<Duration>,
+        timing: &Timing,
+        now: Instant,
+        news: &mut Vec<News>,
+    ) {
         if self.wanted.take_if(|wanted| *wanted <= flight).is_some() {
             // An operator's word: what the API has said is to be asked again.
             let before = self.before.as_ref().map(|(before, _)| before);
@@ -254,6 +300,9 @@ impl State {
         let dead = self.current.clone().filter(|current| current.is_dead());
         if let Some(dead) = dead.filter(|_| self.error.is_none()) {
             self.leave_alone(timing, now);
+            // A source that costs nothing to look at may have a new key any moment.
+            let soon = default_ttl.map(|ttl| after(now, ttl));
+            self.next_try = self.next_try.min(soon.or(self.next_try));
             self.trial = (!is_news).then_some(dead);
         }
     }

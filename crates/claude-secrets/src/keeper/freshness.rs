@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fastrand::Rng;
 
 use crate::clock::after;
+use crate::source::SourceErrorKind;
 
 /// The settings of all keys of a ring.
 #[derive(Clone, Debug)]
@@ -35,6 +36,9 @@ pub const FAILURE_BACKOFF: (Duration, Duration) = (Duration::from_secs(5), Durat
 pub const DEFAULT_FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a key is used past its time while its source is down: a day, ours (2026-11-23).
 pub const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 3_600);
+/// The same when its source says that it has it no more: ten minutes, ours (2026-11-23). Long enough for a file that is put back, or
+/// a secret that is made anew; and whoever takes a key away is not ignored for a day.
+pub const MAX_STALE_GONE: Duration = Duration::from_secs(600);
 /// How long the key before a rotation can still stand in: a day, ours (2026-11-23).
 pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 /// How old a key may become: ninety days, a common rule for production keys (2026-11-23).
@@ -44,6 +48,15 @@ pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 3_600);
 pub const DEFAULT_JITTER: f64 = 0.1;
 
 impl Timing {
+    /// How long past its time a key is used whose source fails like this. A source that answers, and has it no more, was told
+    /// to have it no more.
+    pub(super) fn stale_after(&self, kind: SourceErrorKind) -> Duration {
+        match kind {
+            SourceErrorKind::NotFound | SourceErrorKind::Empty => self.max_stale.min(MAX_STALE_GONE),
+            _ => self.max_stale,
+        }
+    }
+
     /// How long the source is left alone after so many failures.
     pub(super) fn pause(&self, failures: u32, random: f64) -> Duration {
         let (first, most) = self.backoff;
@@ -102,7 +115,7 @@ impl Freshness {
     }
 
     /// Whether it is too old to be used at all.
-    pub(super) fn is_spoilt(&self, timing: &Timing, now: Instant) -> bool {
-        now.saturating_duration_since(self.expires) > timing.max_stale
+    pub(super) fn is_spoilt(&self, max_stale: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.expires) > max_stale
     }
 }

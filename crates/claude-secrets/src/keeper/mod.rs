@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::credential::{Credential, Scheme};
 use crate::fingerprint::Fingerprinter;
@@ -21,11 +22,14 @@ use crate::source::{SecretSource, SourceError};
 pub(crate) use freshness::Timing;
 pub use freshness::{
     ADVISORY_REFRESH, DEFAULT_FETCH_TIMEOUT, DEFAULT_JITTER, DEFAULT_MAX_AGE, DEFAULT_MAX_STALE,
-    DEFAULT_OVERLAP, DEFAULT_TTL, FAILURE_BACKOFF, MANDATORY_REFRESH,
+    DEFAULT_OVERLAP, DEFAULT_TTL, FAILURE_BACKOFF, MANDATORY_REFRESH, MAX_STALE_GONE,
 };
 use news::News;
 pub(crate) use state::About;
 use state::State;
+
+/// So long after the time of a fetch is over it must have landed: ours, 2026-11-23.
+const LOST_AFTER: Duration = Duration::from_secs(1);
 
 /// One key, and what is known of it.
 pub(crate) struct Keeper {
@@ -114,6 +118,7 @@ impl Keeper {
     /// What there is now. Begins a fetch if it is time for one. Who `has_waited` for one takes what there is.
     pub(crate) fn look(self: &Arc<Self>, now: Instant, has_waited: bool) -> Look {
         let mut state = self.state();
+        state.forget(now);
         let usable = state.usable(now, &self.timing);
         // A dead key is looked after as if it had run out, whatever stands in for it.
         let is_dead = state.current.as_ref().is_some_and(|current| current.is_dead());
@@ -231,11 +236,21 @@ impl Keeper {
         self.state().finished >= flight
     }
 
-    /// Waits until the fetch of this number has landed.
+    /// Waits until the fetch of this number has landed. One whose own clock stands still, since nobody drives its runtime, is
+    /// given up for lost.
     pub(crate) async fn landed(&self, flight: u64) {
         let mut landed = self.landed.subscribe();
+        let limit = self.timing.fetch_timeout.saturating_add(LOST_AFTER);
         // The sender is in `self`.
-        drop(landed.wait_for(|landed| *landed >= flight).await);
+        while timeout(limit, landed.wait_for(|landed| *landed >= flight)).await.is_err() {
+            self.lose_overdue(limit);
+        }
+    }
+
+    /// Whether its source is down, or has only a key that the API refuses.
+    pub(crate) fn is_unwell(&self) -> bool {
+        let state = self.state();
+        state.error.is_some() || state.current.as_ref().is_some_and(|current| current.is_dead())
     }
 
     /// What the last fetch failed with.

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 use super::freshness::{Freshness, Timing};
 use super::{Look, NoKey, Why};
 use crate::credential::Credential;
+use crate::fingerprint::Digest;
 use crate::source::{SourceError, SourceErrorKind};
 
 /// What the source says of the present version.
@@ -21,9 +22,13 @@ pub(super) struct State {
     pub(super) about: About,
     /// The key before, and until when it can stand in.
     pub(super) before: Option<(Arc<Credential>, Instant)>,
+    /// The one that did, and whose time is over, whatever its source says of it.
+    pub(super) gone: Option<Digest>,
     pub(super) freshness: Option<Freshness>,
     /// The fetch that is under way.
     pub(super) flight: Option<u64>,
+    /// When the last one began.
+    pub(super) began: Option<Instant>,
     /// How many fetches have begun, with those that others were to take over.
     pub(super) started: u64,
     /// The last that came to its end.
@@ -47,11 +52,20 @@ impl State {
     pub(super) fn usable(&self, now: Instant, timing: &Timing) -> Option<Arc<Credential>> {
         let fresh = self.freshness.as_ref()?;
         // While its source is well, an old key is one that nobody has asked for; or one that its waiter was slow to take.
-        if self.error.is_some() && fresh.is_spoilt(timing, now) {
+        if let Some(error) = &self.error
+            && fresh.is_spoilt(timing.stale_after(error.kind()), now)
+        {
             return None;
         }
         let current = self.current.as_ref().filter(|current| !current.is_dead());
         current.cloned().or_else(|| self.previous(now).filter(|previous| !previous.is_dead()))
+    }
+
+    /// What cannot stand in any more is not kept.
+    pub(super) fn forget(&mut self, now: Instant) {
+        if let Some((before, _)) = self.before.take_if(|(_, until)| *until <= now) {
+            self.gone = Some(before.digest());
+        }
     }
 
     /// The key before, while it can stand in.

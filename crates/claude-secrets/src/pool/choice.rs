@@ -36,6 +36,10 @@ pub(crate) struct Wish<'a> {
     pub(crate) slot: Option<&'a Slot>,
     /// Whether a fetch has been waited for.
     pub(crate) has_waited: bool,
+    /// Whether it could be sent again, so that a dead key may be tried with it.
+    pub(crate) may_try: bool,
+    /// The key that it has been refused with.
+    pub(crate) not: Option<&'a Credential>,
 }
 
 /// What it gets.
@@ -91,6 +95,7 @@ struct Candidate<'a> {
     is_other: bool,
     /// Whether its limits are others than those of the first.
     is_diverted: bool,
+    is_nearly_empty: bool,
 }
 
 impl Pool {
@@ -110,15 +115,13 @@ impl Pool {
                 let group = held.group();
                 let (first, limits) = home.get_or_insert((held, Arc::clone(&group)));
                 let (is_other, is_diverted) = (!Arc::ptr_eq(first, held), !Arc::ptr_eq(limits, &group));
-                Candidate { held, group, origin, is_other, is_diverted }
+                let is_nearly_empty = wish.is_nearly_empty(&group);
+                Candidate { held, group, origin, is_other, is_diverted, is_nearly_empty }
             })
             .collect();
         // What seems empty is asked only when all the others have nothing.
-        for spares in [true, false] {
-            for candidate in &candidates {
-                if spares == wish.is_nearly_empty(&candidate.group) {
-                    continue;
-                }
+        for nearly_empty in [false, true] {
+            for candidate in candidates.iter().filter(|candidate| candidate.is_nearly_empty == nearly_empty) {
                 if let Some(choice) = search.try_one(candidate, wish) {
                     return choice;
                 }
@@ -172,6 +175,19 @@ const fn mix(number: u64) -> u64 {
 }
 
 impl Wish<'_> {
+    /// The key that is there for this request.
+    fn look(&self, held: &Held) -> Look {
+        if self.may_try {
+            held.keeper.take(self.now, self.has_waited)
+        } else {
+            held.keeper.look(self.now, self.has_waited)
+        }
+    }
+
+    fn is_refused(&self, credential: &Credential) -> bool {
+        self.not.is_some_and(|not| not.is_same(credential))
+    }
+
     fn is_nearly_empty(&self, group: &Group) -> bool {
         let fullness = self.buckets.and_then(|buckets| buckets.fullness(&group.name, self.class));
         fullness.is_some_and(|fullness| fullness < NEARLY_EMPTY)
@@ -185,7 +201,8 @@ fn only(held: &Arc<Held>, wish: &Wish<'_>) -> Choice {
     let Some((held, origin)) = search.admit(held, wish) else {
         return search.last_resort(wish);
     };
-    match held.keeper.take(wish.now, wish.has_waited) {
+    match wish.look(held) {
+        Look::Use(credential) if wish.is_refused(&credential) => search.last_resort(wish),
         Look::Use(credential) => {
             Choice::Take(Taken { held: Arc::clone(held), group: held.group(), credential, origin })
         }
@@ -224,11 +241,12 @@ impl Search {
     }
 
     fn try_one(&mut self, candidate: &Candidate<'_>, wish: &Wish<'_>) -> Option<Choice> {
-        let Candidate { held, group, origin, is_other, is_diverted } = candidate;
-        let credential = match held.keeper.take(wish.now, wish.has_waited) {
+        let Candidate { held, group, origin, is_other, is_diverted, .. } = candidate;
+        let credential = match wish.look(held) {
+            Look::Use(credential) if wish.is_refused(&credential) => return None,
             Look::Use(credential) => credential,
-            // Its source is known to be down: others first.
-            Look::Wait(flight) if held.keeper.error().is_some() => {
+            // Who knows what its source will bring, and when: others first.
+            Look::Wait(flight) if held.keeper.is_unwell() => {
                 self.fetch.get_or_insert_with(|| (Arc::clone(held), flight));
                 return None;
             }
@@ -269,7 +287,16 @@ impl Search {
     /// Nothing is free at once.
     fn last_resort(self, wish: &Wish<'_>) -> Choice {
         if let Some((_, held, group, is_diverted)) = self.turn {
-            return wait_for(&held, group, is_diverted, wish);
+            let turn = wait_for(&held, group, is_diverted, wish);
+            return match (turn, self.cooling) {
+                // A refusal would be final, and whoever repeats can wait for what is whole again in time.
+                (Choice::Refuse(_), Some((until, taken)))
+                    if wish.deadline.is_some_and(|deadline| until < deadline.instant()) =>
+                {
+                    Choice::Take(taken)
+                }
+                (turn, _) => turn,
+            };
         }
         if let Some((held, flight)) = self.fetch {
             return Choice::Fetch(held, flight);

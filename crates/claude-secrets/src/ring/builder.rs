@@ -199,7 +199,8 @@ impl KeyRingBuilder {
         self
     }
 
-    /// How long past its time a key is used while its source is down; [`DEFAULT_MAX_STALE`](crate::DEFAULT_MAX_STALE) if nothing else is said.
+    /// How long past its time a key is used while its source is down; no longer than
+    /// [`MAX_STALE_GONE`](crate::MAX_STALE_GONE) if that says that it has it no more. [`DEFAULT_MAX_STALE`](crate::DEFAULT_MAX_STALE) if nothing else is said.
     #[must_use]
     pub const fn with_max_stale(mut self, time: Duration) -> Self {
         self.timing.max_stale = time;
