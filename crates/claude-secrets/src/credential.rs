@@ -86,11 +86,16 @@ impl Credential {
         self.trust.is_dead()
     }
 
-    /// The only credential of these headers from now on.
+    /// The only credential of these headers from now on, from which any other [was taken off](take_off) before.
     pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
-        take_off(headers);
+        debug_assert!(!is_there(headers), "there is another credential");
         headers.insert(self.name.clone(), self.value.clone());
     }
+}
+
+/// Whether there is any credential, be it blank.
+pub(crate) fn is_there(headers: &HeaderMap) -> bool {
+    headers.contains_key(X_API_KEY) || headers.contains_key(AUTHORIZATION)
 }
 
 /// Removes whatever credential is there.

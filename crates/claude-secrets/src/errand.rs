@@ -17,7 +17,7 @@ use http_body::Body as HttpBody;
 use tokio::time::timeout_at;
 
 use crate::clock::{CLOCK, after, tokio_instant};
-use crate::credential::{hide, of_caller, take_off};
+use crate::credential::{hide, is_there, of_caller, take_off};
 use crate::error::{SecretsError, SecretsErrorKind};
 use crate::future::Wait;
 use crate::keeper::Refused;
@@ -70,23 +70,27 @@ impl Errand {
         request: &mut Request<Body>,
     ) -> Result<Option<Self>, SecretsError> {
         let attempt = Attempt::of(request, CLOCK);
-        if let Some(own) = of_caller(request.headers()) {
-            match existing {
-                Existing::Replace => {}
-                Existing::Keep => {
-                    let (_, name) = ring.shared.fingerprinter.of(own);
-                    mark(&attempt, &name, &name, Origin::of(request.uri()).map(|origin| origin.text()));
-                    hide(request.headers_mut());
-                    return Ok(None);
-                }
-                Existing::Refuse => {
-                    let detail = "the request carries a credential of its own, and those are refused";
-                    return Err(SecretsErrorKind::CredentialPresent.with(detail, None));
+        // Most requests have none, and each look at a header costs.
+        if is_there(request.headers()) {
+            if let Some(own) = of_caller(request.headers()) {
+                match existing {
+                    Existing::Replace => {}
+                    Existing::Keep => {
+                        let (_, name) = ring.shared.fingerprinter.of(own);
+                        let origin = Origin::of(request.uri()).map(|origin| origin.text());
+                        mark(&attempt, &name, &name, origin);
+                        hide(request.headers_mut());
+                        return Ok(None);
+                    }
+                    Existing::Refuse => {
+                        let detail = "the request carries a credential of its own, and those are refused";
+                        return Err(SecretsErrorKind::CredentialPresent.with(detail, None));
+                    }
                 }
             }
+            // Whatever becomes of the request, the caller's own does not go on.
+            take_off(request.headers_mut());
         }
-        // Whatever becomes of the request, the caller's own does not go on.
-        take_off(request.headers_mut());
         if request.headers().contains_key(HOST)
             && !Origin::of(request.uri()).is_some_and(|origin| origin.is_named_by(request.headers()))
         {
