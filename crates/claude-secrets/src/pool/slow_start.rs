@@ -147,13 +147,14 @@ impl Ramp {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::{Ramp, SlowStart};
+    use crate::clock::CLOCK;
 
     /// When each of so many that come at once may leave, after the first.
     fn turns(slow: &SlowStart, count: u32) -> Vec<Duration> {
-        let now = Instant::now();
+        let now = CLOCK();
         let mut ramp = Ramp::new(now);
         let turn = |_| {
             let turn = ramp.next(now);
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn who_waits_is_counted_and_who_leaves_is_not() {
-        let (slow, now) = (SlowStart::default(), Instant::now());
+        let (slow, now) = (SlowStart::default(), CLOCK());
         let mut ramp = Ramp::new(now);
         assert_eq!(ramp.waiting(&slow, now), 0);
         for waiting in 0..10_000 {
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_is_not_used_is_lost() {
-        let (slow, begin) = (SlowStart::default(), Instant::now());
+        let (slow, begin) = (SlowStart::default(), CLOCK());
         let mut ramp = Ramp::new(begin);
         // One a second for an hour.
         for second in 0..3_600 {
