@@ -64,16 +64,22 @@
 //! # Rotation
 //!
 //! A new key is picked up with the next fetch. Requests that are under way keep theirs. When the API refuses a key (401
-//! `authentication_error`), it is fetched at once, by one request for all; those that were refused are sent once more with the new one.
-//! If the source has no other, the key is dead until it has: then the one before stands in, or another of the pool, and one request
-//! after each of growing pauses tries whether the API takes the key by now. A 403 says nothing of a key. Requests whose body is a stream cannot be sent again; what they caused to be fetched is there for the next.
+//! `authentication_error`), it is fetched at once, by one request for all; those that were refused are sent once more, with
+//! the new one. If the source has no other, the key is dead until it has. Until then the one before it stands in, or another of the
+//! pool; and so that an API that was wrong once does not stop a service, one request after each of growing pauses tries whether it
+//! takes the key by now.
+//!
+//! A 403 says nothing of a key; nor does a 401 from a path that a plain key may not call, or one that a request with the same key,
+//! sent later, did not get. Requests whose body is a stream cannot be sent again; what they caused to be fetched is there for
+//! the next.
 //!
 //! # Where a key may go
 //!
 //! To the origins that it names ([`Key::with_origin`]), which is the API's own if it names none. Any other request is refused, and
-//! gets no key. The layer sees where *it* sends a request: a client below that follows redirects by itself
-//! would carry the key along, so let it not. The adapters of `claude-tower` follow none; a layer above this one that follows them
-//! passes here each time.
+//! gets no key; so is one with a `host` header that names another host. The layer sees where *it* sends a request: a client below
+//! that follows redirects by itself would carry the key along, so let it not. The adapters of `claude-tower` follow none; a layer
+//! above this one that follows them passes here each time (tower-http's drops the extensions, and the
+//! [`Caller`](claude_wire::call::Caller) with them).
 //!
 //! # What is secret
 //!

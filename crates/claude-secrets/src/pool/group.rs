@@ -132,6 +132,13 @@ impl Group {
         }
     }
 
+    /// Ends all pauses.
+    pub(crate) fn warm(&self) {
+        for of in self.classes().iter_mut() {
+            of.until = None;
+        }
+    }
+
     /// The classes whose limits are used up, and until when.
     pub(crate) fn cooling(&self, now: Instant) -> Vec<(Box<str>, Instant)> {
         let classes = self.classes();

@@ -174,13 +174,16 @@ impl KeyRing {
         self.find(name).map(|held| held.drain(true))
     }
 
-    /// Puts a key back into use.
+    /// Puts a key back into use, and ends the pauses of its limit group.
     ///
     /// # Errors
     ///
     /// If there is no key of this name.
     pub fn restore(&self, name: &str) -> Result<(), UnknownKey> {
-        self.find(name).map(|held| held.drain(false))
+        let held = self.find(name)?;
+        held.drain(false);
+        held.group().warm();
+        Ok(())
     }
 
     fn find(&self, name: &str) -> Result<&Arc<Held>, UnknownKey> {

@@ -85,6 +85,22 @@ async fn the_longest_pause_holds() {
     assert_eq!((ring.status()[0].state, ring.status()[1].state), (KeyState::Cooling, KeyState::Live));
 }
 
+/// A pause of weeks is not for somebody who knows better.
+#[tokio::test(start_paused = true)]
+async fn an_operator_ends_a_pause() {
+    let conversation = of_key(&["a", "b"], "a", 1).await[0];
+    let api = Api::new();
+    let (claude, ring) = start(pool(&["a", "b"]).with_slow_start(SlowStart::off()), &api).await;
+    api.says("a", limited(3_600));
+    assert_eq!(sent(&claude, &api, talk(conversation)).await, "a");
+    api.says("a", answer(200));
+    assert_eq!(sent(&claude, &api, talk(conversation)).await, "b");
+    assert_eq!(ring.status()[0].state, KeyState::Cooling);
+    ring.restore("a").unwrap();
+    assert_eq!(ring.status()[0].state, KeyState::Live);
+    assert_eq!(sent(&claude, &api, talk(conversation)).await, "a");
+}
+
 /// Of one caller, who decides about the key.
 fn of_caller(mut request: Request<Body>) -> Request<Body> {
     request.extensions_mut().insert(Caller::new().with_line("search"));
