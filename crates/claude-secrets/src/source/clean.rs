@@ -22,6 +22,10 @@ pub(crate) fn clean(id: &str, secret: SecretString) -> Result<SecretString, Sour
     if key.is_empty() {
         return Err(SourceError::new(id, SourceErrorKind::Empty, "is empty"));
     }
+    // Before what else is wrong with JSON, so that it is said what to do.
+    if let Some(detail) = wrapped(key) {
+        return malformed(detail);
+    }
     if key.len() > MAX_LENGTH {
         return malformed("is longer than 8 KiB, which no key is");
     }
@@ -35,6 +39,16 @@ pub(crate) fn clean(id: &str, secret: SecretString) -> Result<SecretString, Sour
         return Ok(secret);
     }
     Ok(SecretString::from(key))
+}
+
+/// What the key is still in, by how it begins. No key begins like that.
+fn wrapped(key: &str) -> Option<&'static str> {
+    match key.as_bytes().first()? {
+        b'{' => Some("is JSON: name the field that holds the key"),
+        b'[' => Some("is a list of JSON, and a key is a text"),
+        b'"' | b'\'' | b'`' => Some("has quotes around it, which are no part of a key"),
+        _ => None,
+    }
 }
 
 fn trim(text: &str) -> &str {
@@ -101,6 +115,25 @@ mod tests {
         assert_eq!(cleaned(&format!("{longest}x")), Err(SourceErrorKind::Malformed));
     }
 
+    #[test]
+    fn json_and_what_is_quoted_is_no_key_and_it_is_said_what_to_do() {
+        let whole = "\u{feff}\n{\"key\":\"sk-ant-canary\"}\n";
+        for (text, detail) in [
+            (r#"{"key":"sk-ant-canary"}"#, "is JSON: name the field that holds the key"),
+            (whole, "is JSON: name the field that holds the key"),
+            ("{\n  \"key\": \"sk-ant-canary\"\n}", "is JSON: name the field that holds the key"),
+            (r#"["sk-ant-canary"]"#, "is a list of JSON, and a key is a text"),
+            (r#""sk-ant-canary""#, "has quotes around it, which are no part of a key"),
+            ("'sk-ant-canary'\n", "has quotes around it, which are no part of a key"),
+            ("`sk-ant-canary`", "has quotes around it, which are no part of a key"),
+        ] {
+            let error = clean("test:key", SecretString::from(text)).unwrap_err();
+            assert_eq!((error.kind(), error.detail()), (SourceErrorKind::Malformed, detail), "{text}");
+        }
+        // Within a key they may stand, for all we know.
+        assert_eq!(cleaned("sk-ant-\"{[canary").as_deref(), Ok("sk-ant-\"{[canary"));
+    }
+
     fn shows(error: &SourceError, canary: &str) -> bool {
         format!("{error} {error:?} {error:#} {error:#?}").contains(canary)
     }
@@ -118,7 +151,7 @@ mod tests {
 
         #[test]
         fn a_key_with_anything_blank_around_it_is_that_key(
-            before in "[ \t\r\n\u{feff}]{0,5}", key in "[!-~]{1,200}", after in "[ \t\r\n\u{feff}]{0,5}",
+            before in "[ \t\r\n\u{feff}]{0,5}", key in r#"[!#-&(-Z\\-_a-z|-~][!-~]{0,199}"#, after in "[ \t\r\n\u{feff}]{0,5}",
         ) {
             prop_assert_eq!(cleaned(&format!("{before}{key}{after}")), Ok(key));
         }
