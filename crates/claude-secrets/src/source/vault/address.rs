@@ -30,6 +30,9 @@ impl Address {
         if authority.as_str().contains('@') {
             return Err(bad("the address has a user or a password in it"));
         }
+        if !names_a_port_or_none(&authority) {
+            return Err(bad("the port of the address is none"));
+        }
         let after_host = parts.path_and_query.as_ref();
         if after_host.is_some_and(|after| after.query().is_some()) {
             return Err(bad("the address has a query in it"));
@@ -56,6 +59,15 @@ impl Address {
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
+    }
+}
+
+/// The parser takes any text for a port, and a client would then go to the usual one.
+fn names_a_port_or_none(authority: &Authority) -> bool {
+    let host = authority.host();
+    match authority.port_u16() {
+        Some(port) => authority.as_str() == format!("{host}:{port}"),
+        None => authority.as_str() == host,
     }
 }
 
@@ -118,6 +130,10 @@ mod tests {
             "https://user:canary@vault:8200",
             "https://vault?token=canary",
             "https://va ult/canary",
+            "https://vault:82000",
+            "https://vault:canary",
+            "https://vault:",
+            "https://[::1]:82000",
         ] {
             let failure = Address::parse(bad).unwrap_err();
             assert_eq!(failure.kind(), SourceErrorKind::Misconfigured, "{bad}");
