@@ -49,8 +49,8 @@ fn main() {
 fn count(case: Case, mut way: Way, least: Option<usize>) -> usize {
     let template = case.template();
     // The first one sets up what stays.
-    (way.call)(template.make(), &mut |_| {});
-    let requests: Vec<_> = (0..CALLS).map(|_| template.make()).collect();
+    (way.call)(case.make(&template), &mut |_| {});
+    let requests: Vec<_> = (0..CALLS).map(|_| case.make(&template)).collect();
     let region = Region::new(ALLOCATOR);
     for request in requests {
         (way.call)(request, &mut |_| {});

@@ -27,7 +27,7 @@ pub(crate) fn made_calls(runtime: &Runtime) -> bool {
     let template = case.template();
     let mut way = case.ways(runtime).into_iter().find(|known| known.name == way).expect("a way");
     for _ in 0..number {
-        one_call(&mut way.call, template.make());
+        one_call(&mut way.call, case.make(&template));
     }
     true
 }

@@ -78,7 +78,7 @@ fn added(options: &Options, runtime: &Runtime) -> u32 {
     let template = case.template();
     for _ in 0..if options.quick { 31 } else { 301 } {
         for (way, seconds) in ways.iter_mut().zip(&mut seconds) {
-            let requests: Vec<_> = (0..64).map(|_| template.make()).collect();
+            let requests: Vec<_> = (0..64).map(|_| case.make(&template)).collect();
             let begun = now();
             for request in requests {
                 (way.call)(request, &mut |frame| _ = black_box(frame.len()));
@@ -97,7 +97,7 @@ fn added(options: &Options, runtime: &Runtime) -> u32 {
 /// Adds a way. What makes the requests is not timed.
 fn calls(contest: Contest<'_>, case: Case, mut way: Way) -> Contest<'_> {
     let template = case.template();
-    let prepare = move || Cell::new(Some(template.make()));
+    let prepare = move || Cell::new(Some(case.make(&template)));
     contest.prepared_way(way.name, None, prepare, move |request: &Cell<Option<Request<Body>>>| {
         let request = request.take().expect("each request is sent once");
         (way.call)(request, &mut |frame| _ = black_box(frame.len()));

@@ -5,6 +5,8 @@ use std::task::{Context, Poll};
 use claude_secrets::source::StaticSource;
 use claude_secrets::{Key, KeyRing, Scheme, SecretsLayer};
 use claude_wire::Body;
+use claude_wire::call::{self, CallId};
+use claude_wire::facts::facts;
 use http::{HeaderName, HeaderValue, Request};
 use tokio::runtime::Runtime;
 use tower::{Layer, Service};
@@ -37,7 +39,7 @@ impl Case {
         match self {
             Self::Small => "1 KiB",
             Self::Large => "64 KiB",
-            Self::InAStack => "1 KiB, below what knows the call",
+            Self::InAStack => "1 KiB, below a retry",
         }
     }
 
@@ -47,6 +49,18 @@ impl Case {
             Self::Large => Template::new(64 * 1024, false),
             Self::InAStack => Template::new(1024, false).with_caller(),
         }
+    }
+
+    /// A request. Below a retry, with what that leaves in it: a call, an attempt, and the facts, which were read there.
+    pub(crate) fn make(self, template: &Template) -> Request<Body> {
+        let mut request = template.make();
+        if self == Self::InAStack {
+            let call = call::Call::new(CallId(1), || tokio::time::Instant::now().into_std());
+            request.extensions_mut().insert(call.clone());
+            call.begin_attempt().put_into(&mut request);
+            facts(&mut request);
+        }
+        request
     }
 
     /// All over the same service. The least that could be done comes first.
