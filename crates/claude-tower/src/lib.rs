@@ -19,7 +19,7 @@
 //! | `reqwest` | `client::ReqwestClient`; conversions of reqwest's body | no |
 //! | `axum` | conversions of axum's body; errors as axum's responses | no |
 //! | `sentry` | `errors::report::SentryReporter` | no |
-//! | `aws` | `secrets::source::Aws`: keys from AWS Secrets Manager; needs Rust 1.94 | no |
+//! | `aws` | `secrets::source::Aws`: keys from AWS Secrets Manager; needs Rust 1.94.1 | no |
 //! | `vault` | `secrets::source::Vault`: keys from HashiCorp Vault and OpenBao | no |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
