@@ -5,9 +5,9 @@
 //! cargo run --example rotate
 //! ```
 //!
-//! Every second and a half the file gets a new key, and a moment later the API refuses the old one. The ring looks at the file once
-//! a second: what it has not seen by itself, it learns from the first request that is refused. It ends with an exit code
-//! other than 0 if any request failed.
+//! Every second and a half the file gets a new key, and a moment later the API refuses the old one. By itself the ring looks at
+//! the file every few seconds: what it has not seen by then, it learns from the first request that is refused. It ends
+//! with an exit code other than 0 if any request failed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,10 +56,8 @@ async fn main() -> Result<ExitCode, BoxError> {
 
     let fetches = Arc::new(AtomicUsize::new(0));
     let source = Counted { source: FileSource::new(&file.path), fetches: Arc::clone(&fetches) };
-    let ring = KeyRing::builder()
-        .with_key(Key::new("claude", source).with_origin(&server.base_url())?)
-        .with_ttl(Duration::from_secs(1))
-        .build()?;
+    let ring =
+        KeyRing::builder().with_key(Key::new("claude", source).with_origin(&server.base_url())?).build()?;
     ring.start().await?;
     let stack = StackBuilder::new()
         .layer(Slot::Retry, RetryLayer::new())
