@@ -1,6 +1,7 @@
 //! A real server, and a root's way into it.
 
 use std::env;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -44,8 +45,23 @@ impl Bao {
         panic!("OpenBao did not start");
     }
 
+    /// With what opens it again once it is sealed, which it prints, here into this file.
+    pub(crate) async fn start_with_unseal_key(printed: &Path) -> (Self, String) {
+        for _ in 0..5 {
+            let into = fs::File::create(printed).unwrap();
+            if let Some(bao) = Self::spawn(free_pair(), &[], into.into()).once_ready().await {
+                return (bao, unseal_key(printed).await);
+            }
+        }
+        panic!("OpenBao did not start");
+    }
+
     pub(crate) async fn start_at(port: u16) -> Option<Self> {
-        let mut bao = Self::spawn(port, &[]);
+        Self::spawn(port, &[], Stdio::null()).once_ready().await
+    }
+
+    async fn once_ready(mut self) -> Option<Self> {
+        let bao = &mut self;
         let ready = async {
             while bao.process.try_wait().unwrap().is_none() {
                 // Only this very server knows this token.
@@ -58,7 +74,7 @@ impl Bao {
             false
         };
         let ready = tokio::time::timeout(Duration::from_secs(30), ready).await.unwrap();
-        ready.then_some(bao)
+        ready.then_some(self)
     }
 
     /// With TLS, and the authority's certificate in this folder.
@@ -66,7 +82,7 @@ impl Bao {
         let certificates = format!("-dev-tls-cert-dir={}", home.display());
         for _ in 0..5 {
             let port = free_pair();
-            let mut bao = Self::spawn(port, &["-dev-tls", &certificates]);
+            let mut bao = Self::spawn(port, &["-dev-tls", &certificates], Stdio::null());
             while bao.process.try_wait().unwrap().is_none() {
                 if bao.command(home, &["read", "secret/config"]) {
                     return bao;
@@ -77,7 +93,7 @@ impl Bao {
         panic!("OpenBao did not start");
     }
 
-    fn spawn(port: u16, arguments: &[&str]) -> Self {
+    fn spawn(port: u16, arguments: &[&str], printed: Stdio) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let root = format!("root-canary-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
         let process = Command::new(program())
@@ -85,7 +101,7 @@ impl Bao {
             .args([format!("-dev-root-token-id={root}"), format!("-dev-listen-address={address}")])
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(printed)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -202,6 +218,18 @@ impl Bao {
         for accessor in self.accessors().await {
             self.ask("POST", "auth/token/revoke-accessor", json!({ "accessor": accessor })).await;
         }
+    }
+}
+
+/// It is printed a moment after the server is there.
+async fn unseal_key(printed: &Path) -> String {
+    loop {
+        let printed = fs::read_to_string(printed).unwrap();
+        let (_, after) = printed.split_once("Unseal Key: ").unwrap_or_default();
+        if let Some((key, _)) = after.split_once('\n') {
+            return key.trim().to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
