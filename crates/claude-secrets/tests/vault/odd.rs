@@ -109,6 +109,50 @@ async fn a_standby_leads_to_the_active_server_once() {
 }
 
 #[tokio::test]
+async fn no_other_redirect_is_followed_with_what_is_secret() {
+    let elsewhere = Tiny::saying(200, SECRET).await;
+    let there = elsewhere.url.clone();
+    let user = there.replace("//", "//user@");
+    for (status, base, path) in [
+        (301, &there, "/v1/secret/data/claude"),
+        (302, &there, "/v1/secret/data/claude"),
+        (303, &there, "/v1/secret/data/claude"),
+        (308, &there, "/v1/secret/data/claude"),
+        (307, &there, "/collect"),
+        (307, &there, "/v1/secret/data/claude?for=me"),
+        (307, &there, "/v1/secret/data/claude/"),
+        (307, &user, "/v1/secret/data/claude"),
+    ] {
+        let location = format!("{base}{path}");
+        let said = format!("HTTP/1.1 {status} X\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+        let tiny = Tiny::start(move |_| said.clone().into_bytes()).await;
+        let (kind, words) = why(&Vault::new(&tiny.url).unwrap().kv2("secret", "claude")).await;
+        let expected = "answers with a redirect that cannot be followed";
+        assert_eq!((kind, &*words), (Unavailable, expected), "{status} {location}");
+        why(&tiny.vault().kv2("secret", "claude")).await;
+        let role = Vault::new(&tiny.url).unwrap().with_app_role("role", StaticSource::new("id-canary"));
+        why(&role.kv2("secret", "claude")).await;
+        assert!(elsewhere.asked().is_empty(), "{status} {location}");
+    }
+}
+
+/// A standby behind a proxy does not know of the path that the proxy took off; and it writes a path in its own way.
+#[tokio::test]
+async fn a_standby_may_write_the_same_path_in_another_way() {
+    let active = Tiny::saying(200, SECRET).await;
+    let url = active.url.clone();
+    let standby = Tiny::start(move |_| {
+        let location = format!("{url}/v1/secret/data/a:b%20c");
+        format!("HTTP/1.1 307 X\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n").into_bytes()
+    })
+    .await;
+    for address in [standby.url.clone(), format!("{}/proxy/vault", standby.url)] {
+        let vault = Vault::new(&address).unwrap();
+        assert_eq!(key(&vault.kv2("secret", "a:b c")).await, "sk-ant-canary");
+    }
+}
+
+#[tokio::test]
 async fn each_request_says_that_it_is_one_of_vault_and_in_which_namespace() {
     let tiny = Tiny::saying(200, SECRET).await;
     let vault = Vault::new(&format!("{}/proxy/", tiny.url)).unwrap().with_namespace("team-a/sub");
@@ -146,7 +190,7 @@ async fn a_login_without_a_token_in_its_answer_is_malformed() {
 
 #[test]
 fn a_bad_address_is_an_error_before_anything_is_done() {
-    for address in ["", "vault:8200", "ftp://vault", "https://u:canary@vault"] {
+    for address in ["", "vault:8200", "ftp://vault", "https://u:canary@vault", "https://vault:82000"] {
         let error = Vault::new(address).unwrap_err();
         assert_eq!((error.id(), error.kind()), ("vault", Misconfigured), "{address}");
         crate::assert_silent(&format!("{error} {error:?}"));

@@ -71,13 +71,40 @@ fn names_a_port_or_none(authority: &Authority) -> bool {
     }
 }
 
-/// Where a redirect leads, if it may be followed: a standby sends to the active server of its cluster, with a whole address. The
-/// token goes along, so never from TLS to none.
+/// Where a redirect leads, if it is one of a standby, which sends to the active server of its cluster: to the same path and query there.
+/// The token goes along, so to nothing else, and never from TLS to none.
 pub(super) fn redirected(from: &Uri, location: &str) -> Option<Uri> {
     let to: Uri = location.parse().ok()?;
     let plain_as_before = from.scheme() == Some(&Scheme::HTTP) && to.scheme() == Some(&Scheme::HTTP);
-    let whole = to.host().is_some_and(|host| !host.is_empty());
-    (whole && (to.scheme() == Some(&Scheme::HTTPS) || plain_as_before)).then_some(to)
+    let whole = to.authority().is_some_and(|to| !to.host().is_empty() && names_a_port_or_none(to));
+    let safe = whole && (to.scheme() == Some(&Scheme::HTTPS) || plain_as_before);
+    (safe && is_the_same(from, &to)).then_some(to)
+}
+
+/// It may write the path in another way, and does not know of what a proxy has taken off before `/v1/`.
+fn is_the_same(from: &Uri, to: &Uri) -> bool {
+    let (asked, to_path) = (decoded(from.path()), decoded(to.path()));
+    let without_proxy = asked.windows(4).position(|part| part == b"/v1/").map(|at| &asked[at..]);
+    (asked == to_path || without_proxy == Some(&*to_path)) && from.query() == to.query()
+}
+
+fn decoded(path: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = after.get(..2).filter(|_| byte == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                decoded.push(byte);
+                rest = after;
+            }
+        }
+    }
+    decoded
 }
 
 /// Segments of a path as they are written in a URL. `None` if a segment is empty or leads elsewhere.
@@ -150,6 +177,32 @@ mod tests {
         assert!(redirected(&tls, "http://b:8200/v1/x").is_none());
         assert!(redirected(&tls, "/v1/x").is_none());
         assert!(redirected(&tls, "what?").is_none());
+    }
+
+    #[test]
+    fn a_redirect_leads_to_the_same_path_and_query() {
+        let from = Uri::from_static("https://a/proxy/v1/x/b%20c%3A?version=1");
+        for same in
+            ["/proxy/v1/x/b%20c%3A?version=1", "/proxy/v1/x/b%20c:?version=1", "/v1/x/b%20c:?version=1"]
+        {
+            assert!(redirected(&from, &format!("https://b:8200{same}")).is_some(), "{same}");
+        }
+        for other in [
+            "",
+            "/",
+            "/collect",
+            "/v1/x/b%20c%3A",
+            "/v1/x/b%20c%3A?version=2",
+            "/v1/b%20c%3A?version=1",
+            "/x/b%20c%3A?version=1",
+            "/c%3A?version=1",
+            "/v1/x/b%2520c%3A?version=1",
+        ] {
+            assert!(redirected(&from, &format!("https://b:8200{other}")).is_none(), "{other}");
+        }
+        for authority in ["", "user@b", "b:82000", "b:"] {
+            assert!(redirected(&from, &format!("https://{authority}/v1/x/b%20c:?version=1")).is_none());
+        }
     }
 
     #[test]

@@ -82,13 +82,14 @@ impl Client {
         }
     }
 
-    /// Follows one redirect, as Vault's own clients do: a standby that does not forward sends to the active server.
+    /// Follows one redirect: that of a standby which does not forward what it is asked. It has this status alone.
     async fn follow(&self, mut question: Question<'_>) -> Result<Answer, Failure> {
         let response = self.send(&question).await?;
         if !response.status().is_redirection() {
             return read(response).await;
         }
         let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+        let location = location.filter(|_| response.status() == StatusCode::TEMPORARY_REDIRECT);
         let to = location.and_then(|location| redirected(&question.uri, location));
         let nowhere =
             || Failure::new(SourceErrorKind::Unavailable, "answers with a redirect that cannot be followed");

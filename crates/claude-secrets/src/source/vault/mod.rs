@@ -74,8 +74,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// # What is never shown
 ///
 /// Errors and logs hold names, paths, statuses and our own words: no token, no id of a secret, and nothing that the server said.
-/// Requests go straight to the server, past any proxy in the environment. A redirect, with which the standby of a cluster
-/// leads to its active server, is followed once, and never from `https` to `http`.
+/// Requests go straight to the server, past any proxy in the environment (`HTTPS_PROXY` and the like): it is expected in the
+/// same network. A redirect, with which the standby of a cluster leads to its active server, is followed once, if it has
+/// status 307 and leads to the same path and query, and never from `https` to `http`.
 #[derive(Clone)]
 pub struct Vault {
     server: Arc<Server>,
