@@ -1,9 +1,12 @@
 //! Logins: once for all, renewed, made anew.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claude_secrets::source::SourceErrorKind::{Denied, NotFound, TimedOut};
-use claude_secrets::source::{SecretSource, SourceError, StaticSource, Vault, VaultSource, source_fn};
+use claude_secrets::source::{
+    Fetched, SecretSource, SourceError, StaticSource, Vault, VaultSource, source_fn,
+};
 use serde_json::{Value, json};
 
 use crate::bao::Bao;
@@ -30,6 +33,18 @@ impl Place {
         let proxy = Proxy::to(bao.address).await;
         let vault = proxy.vault().with_app_role(role, StaticSource::new("secret-id-canary\n"));
         Self { bao, proxy, vault }
+    }
+
+    /// A handle that logs in with the secret id of the moment, which is wrong at first.
+    async fn with_another_id(&self) -> (Vault, Arc<Mutex<&'static str>>) {
+        let role = self.bao.ask("GET", "auth/approle/role/gateway/role-id", Value::Null).await;
+        let id = Arc::new(Mutex::new("wrong-canary"));
+        let kept = Arc::clone(&id);
+        let secret_id = source_fn("test:id", move || {
+            let id = *kept.lock().unwrap();
+            async move { Ok(Fetched::new(id.into())) }
+        });
+        (self.proxy.vault().with_app_role(role["data"]["role_id"].as_str().unwrap(), secret_id), id)
     }
 
     fn source(&self) -> VaultSource {
@@ -263,10 +278,10 @@ async fn the_method_may_be_mounted_elsewhere() {
 async fn a_secret_id_is_fetched_anew_for_each_login() {
     let place = Place::with_role(json!({ "token_ttl": "1h" })).await;
     let role = place.bao.ask("GET", "auth/approle/role/gateway/role-id", Value::Null).await;
-    let ids = std::sync::Mutex::new(vec!["second-canary", "secret-id-canary"]);
+    let ids = Mutex::new(vec!["second-canary", "secret-id-canary"]);
     let ids = source_fn("test:ids", move || {
         let id = ids.lock().unwrap().pop().unwrap();
-        async move { Ok(claude_secrets::source::Fetched::new(id.into())) }
+        async move { Ok(Fetched::new(id.into())) }
     });
     let vault = place.proxy.vault().with_app_role(role["data"]["role_id"].as_str().unwrap(), ids);
     let source = vault.kv2("secret", "claude/prod");
@@ -327,4 +342,55 @@ async fn a_login_that_fails_fails_once_for_all_who_wait() {
         assert_eq!((kind, &*words), (TimedOut, "logging in at auth/approle: did not answer within 300ms"));
     }
     assert_eq!(place.proxy.asked(), [LOGIN]);
+}
+
+/// After the fifth refused login within a quarter of an hour `OpenBao` locks the role out.
+#[tokio::test]
+#[ignore = "needs OpenBao: run by cargo xtask test"]
+async fn sources_with_a_wrong_secret_id_do_not_lock_their_role_out() {
+    let place = Place::with_role(json!({})).await;
+    let (vault, id) = place.with_another_id().await;
+    let sources: Vec<_> = (0..8).map(|n| vault.kv2("secret", &format!("claude/{n}"))).collect();
+    let mut words = Vec::new();
+    for source in &sources {
+        let (kind, why) = why(source).await;
+        assert_eq!(kind, Denied);
+        words.push(why);
+    }
+    let refused = "logging in at auth/approle: refused (400)";
+    assert_eq!(words.remove(0), refused);
+    assert_eq!(words, vec![format!("{refused}; it is not tried again at once with the same secret_id"); 7]);
+    assert_eq!(place.proxy.asked(), [LOGIN]);
+    // Another one is.
+    *id.lock().unwrap() = "secret-id-canary";
+    assert_eq!(place.fetch(&vault.kv2("secret", "claude/prod")).await, [LOGIN, READ]);
+}
+
+#[tokio::test]
+#[ignore = "needs OpenBao: run by cargo xtask test"]
+async fn a_login_that_was_refused_is_tried_again_later_and_then_later_still() {
+    let place = Place::with_role(json!({})).await;
+    let (vault, _) = place.with_another_id().await;
+    let source = vault.kv2("secret", "claude/prod");
+    let seconds = Duration::from_secs;
+    for (later, expected) in
+        [(0, &[LOGIN][..]), (14, &[]), (2, &[LOGIN]), (58, &[]), (3, &[LOGIN]), (61, &[])]
+    {
+        passes(seconds(later)).await;
+        assert_eq!(why(&source).await.0, Denied);
+        assert_eq!(place.proxy.asked(), expected, "after {later} s");
+    }
+    // What is put right at the server is found by the next try, and then all is forgotten.
+    let id = json!({ "secret_id": "wrong-canary" });
+    place.bao.ask("POST", "auth/approle/role/gateway/custom-secret-id", id.clone()).await;
+    passes(seconds(240)).await;
+    assert_eq!(place.fetch(&source).await, [LOGIN, READ]);
+    place.bao.ask("POST", "auth/approle/role/gateway/secret-id/destroy", id).await;
+    place.bao.revoke_all().await;
+    for (later, logins) in [(0, 1), (14, 0), (2, 1)] {
+        passes(seconds(later)).await;
+        assert_eq!(why(&source).await.0, Denied);
+        let asked = place.proxy.asked();
+        assert_eq!(asked.iter().filter(|asked| *asked == LOGIN).count(), logins, "{later} s: {asked:?}");
+    }
 }

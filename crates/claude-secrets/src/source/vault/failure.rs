@@ -27,6 +27,11 @@ impl Failure {
         Self { kind: self.kind, detail: format!("{what}: {}", self.detail).into() }
     }
 
+    /// The same, and what else is to be known.
+    pub(super) fn and(self, what: &str) -> Self {
+        Self { kind: self.kind, detail: format!("{}; {what}", self.detail).into() }
+    }
+
     /// Of a source within: where a token or an id comes from.
     pub(super) fn of_source(error: &SourceError) -> Self {
         Self::new(error.kind(), error.to_string())

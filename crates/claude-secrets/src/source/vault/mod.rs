@@ -64,7 +64,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// knows lacks the permission, and the fetch fails as [`Denied`](super::SourceErrorKind::Denied); only a login more than ten minutes
 /// old is then made anew, since it may have been given its policies before they were changed.
 ///
-/// Many sources that need a login at once cause one, and if it fails, it fails for all of them.
+/// Many sources that need a login at once cause one, and if it fails, it fails for all of them. One that was refused is not tried again
+/// with the same secret for 15 seconds, and then for a minute, for four, and at last for 16: servers lock a role out after
+/// the fifth wrong secret (see [`with_app_role`](Self::with_app_role)). With another secret it is tried at once.
 ///
 /// # Dropping a fetch
 ///
@@ -139,6 +141,10 @@ impl Vault {
     }
 
     /// A login as an AppRole. The secret id is fetched anew for each login.
+    ///
+    /// Vault and OpenBao lock a role out for a quarter of an hour after five refused logins with less than that in between (their
+    /// defaults, 2026-11), for everybody who uses it. One handle does not come that far; several processes with the same
+    /// wrong secret id do.
     #[must_use]
     pub fn with_app_role(self, role_id: impl Into<Arc<str>>, secret_id: impl SecretSource) -> Self {
         let login = Login::app_role(role_id.into(), Arc::new(secret_id));

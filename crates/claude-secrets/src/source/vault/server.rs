@@ -181,10 +181,17 @@ impl Server {
         let path =
             encoded(mount.trim_matches('/')).ok_or_else(bad).map_err(|failure| failure.while_at(&at))?;
         let now = Instant::now();
+        if let Some(failure) = self.session.refused(&secret, now) {
+            return Err(
+                failure.and(&format!("it is not tried again at once with the same {}", login.secret.0))
+            );
+        }
         // Zeroed once it is sent.
         let body = Bytes::from_owner(login.body(&secret));
         let answer = self.ask(Method::POST, &format!("auth/{path}/login"), None, body).await;
-        let json = answer.and_then(accepted).map_err(|failure| failure.while_at(&at))?;
+        let accepted = answer.and_then(accepted).map_err(|failure| failure.while_at(&at));
+        self.session.logged_in(&secret, Instant::now(), &accepted);
+        let json = accepted?;
         let auth = auth_of(&json);
         let token = auth.token().ok_or_else(|| {
             Failure::new(SourceErrorKind::Malformed, "the answer has no token in it").while_at(&at)

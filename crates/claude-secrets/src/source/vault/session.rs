@@ -1,12 +1,15 @@
 //! The token of a handle, which all its sources share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use secrecy::SecretString;
+use blake3::Hash;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::lease::{Lease, Next};
+use crate::source::SourceErrorKind;
 
 /// The number of a try to get a token: the first is 1. Numbers, since two moments may be the same one.
 pub(super) type Try = u64;
@@ -33,6 +36,20 @@ impl Held {
     }
 }
 
+/// How long a login that was refused is not tried again with the same secret: this at first, and each time four times as long, up to
+/// [`LONGEST_PAUSE`]. Vault and OpenBao lock out after five refusals if none is more than 15 minutes after the one before (their
+/// defaults, 2026-11): the fifth is.
+const FIRST_PAUSE: Duration = Duration::from_secs(15);
+const LONGEST_PAUSE: Duration = Duration::from_secs(16 * 60);
+
+/// A login that was refused.
+struct Refusal {
+    secret: Hash,
+    failure: Failure,
+    pause: Duration,
+    until: Instant,
+}
+
 /// What is held, and how the last try to get one ended.
 #[derive(Default)]
 pub(super) struct Session {
@@ -48,6 +65,7 @@ struct State {
     held: Option<Held>,
     /// How the last try failed, if it did.
     failed: Option<Failure>,
+    refusal: Option<Refusal>,
 }
 
 impl Session {
@@ -82,8 +100,81 @@ impl Session {
         }
     }
 
+    /// Why a login with this secret was refused, if it is not to be tried again yet.
+    pub(super) fn refused(&self, secret: &SecretString, now: Instant) -> Option<Failure> {
+        let state = self.lock();
+        let refusal = state.refusal.as_ref().filter(|refusal| now < refusal.until)?;
+        (refusal.secret == hash(secret)).then(|| refusal.failure.clone())
+    }
+
+    /// The end of a login with this secret. One that was no answer about it changes nothing.
+    pub(super) fn logged_in<T>(&self, secret: &SecretString, now: Instant, login: &Result<T, Failure>) {
+        let mut state = self.lock();
+        match login {
+            Ok(_) => state.refusal = None,
+            Err(failure) if failure.kind() == SourceErrorKind::Denied => {
+                let secret = hash(secret);
+                let before = state.refusal.take().filter(|before| before.secret == secret);
+                let pause = before.map_or(FIRST_PAUSE, |before| (before.pause * 4).min(LONGEST_PAUSE));
+                let failure = failure.clone();
+                state.refusal = Some(Refusal { secret, failure, pause, until: now + pause });
+            }
+            Err(_) => {}
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here can be half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hash(secret: &SecretString) -> Hash {
+    blake3::hash(secret.expose_secret().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When each login is refused and nobody waits, the seconds from one to the next.
+    fn pauses(session: &Session, secret: &SecretString) -> Vec<u64> {
+        let mut now = Instant::now();
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            let refused = Failure::new(SourceErrorKind::Denied, "refused");
+            session.logged_in::<()>(secret, now, &Err(refused));
+            let begin = now;
+            while session.refused(secret, now).is_some() {
+                now += Duration::from_secs(1);
+            }
+            pauses.push((now - begin).as_secs());
+        }
+        pauses
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_login_never_comes_to_five_refusals_close_together() {
+        let pauses = pauses(&Session::default(), &SecretString::from("wrong-canary"));
+        assert_eq!(pauses, [15, 60, 240, 960, 960, 960]);
+        assert!(pauses.windows(4).all(|four| four.iter().any(|pause| *pause > 15 * 60)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_secret_or_a_success_begins_anew_and_another_failure_changes_nothing() {
+        let session = Session::default();
+        let (one, two) = (SecretString::from("one-canary"), SecretString::from("two-canary"));
+        let now = Instant::now();
+        pauses(&session, &one);
+        assert_eq!(pauses(&session, &two)[0], 15);
+        assert_eq!(pauses(&session, &one)[0], 15);
+        let refused = Failure::new(SourceErrorKind::Denied, "refused");
+        session.logged_in::<()>(&one, now, &Err(refused));
+        let away = Failure::new(SourceErrorKind::Unavailable, "is away");
+        session.logged_in::<()>(&one, now, &Err(away));
+        assert!(session.refused(&one, now).is_some() && session.refused(&two, now).is_none());
+        session.logged_in(&one, now, &Ok(()));
+        assert!(session.refused(&one, now).is_none());
+        assert_eq!(pauses(&session, &one)[0], 15);
     }
 }
