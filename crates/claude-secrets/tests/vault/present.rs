@@ -104,6 +104,24 @@ async fn a_failure_to_get_the_one_before_is_no_failure() {
     assert!(tiny.asked().iter().any(|asked| asked.starts_with("GET /v1/secret/data/claude/prod?version=1 ")));
 }
 
+/// It ends after two seconds: in a handle that waits for an hour, and so in every test, if it is to end at all.
+#[tokio::test]
+async fn the_one_before_is_not_waited_for_as_the_key_is() {
+    let tiny = Tiny::start(|line| {
+        let body = r#"{"data":{"data":{"k":"sk-ant-canary"},"metadata":{"version":2,"created_time":"2026-10-01T12:00:00Z"}}}"#;
+        if line.contains("version=") {
+            return Vec::new();
+        }
+        let date = "date: Thu, 01 Oct 2026 12:00:00 GMT";
+        format!("HTTP/1.1 200 OK\r\n{date}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    })
+    .await;
+    let source = tiny.vault().with_timeout(DAY).kv2("secret", "claude/prod");
+    let now = tokio::time::timeout(Duration::from_secs(60), fetched(&source)).await.unwrap();
+    assert_eq!((text(&now.secret), now.previous.is_none()), ("sk-ant-canary", true));
+    assert!(tiny.asked().iter().any(|asked| asked.contains("?version=1 ")));
+}
+
 #[tokio::test]
 #[ignore = "needs OpenBao: run by cargo xtask test"]
 async fn a_pinned_version_stays_whatever_comes_after_it() {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::time::{Instant, timeout};
 
 use super::Vault;
 use super::address::encoded;
@@ -17,6 +18,9 @@ use crate::source::{Fetch, Fetched, SecretSource, SourceError, SourceErrorKind};
 
 /// For how long the version before is given, too.
 const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The most that the version before is waited for.
+const THE_ONE_BEFORE: Duration = Duration::from_secs(2);
 
 /// A field of a secret that a KV engine of Vault or OpenBao keeps: what [`Vault::kv2`] and [`Vault::kv1`] make.
 ///
@@ -87,6 +91,7 @@ impl VaultSource {
     }
 
     async fn read(&self) -> Result<Fetched, SourceError> {
+        let begin = Instant::now();
         let failed = |failure: Failure| failure.into_error(&self.id);
         let url = self.url().map_err(failed)?;
         match self.engine {
@@ -100,7 +105,9 @@ impl VaultSource {
                 let answer = self.vault.server().read(&whole).await.map_err(failed)?;
                 let now = answer.date;
                 let version = self.version_2(&answer.success().map_err(failed)?)?;
-                Ok(self.with_the_one_before(&url, version, now).await)
+                let elapsed = Instant::now().saturating_duration_since(begin);
+                let limit = time_for_the_one_before(self.vault.timeout(), elapsed);
+                Ok(self.with_the_one_before(&url, version, now, limit).await)
             }
         }
     }
@@ -137,7 +144,13 @@ impl VaultSource {
     }
 
     /// Whatever becomes of the one before, the present one has been had.
-    async fn with_the_one_before(&self, url: &str, version: Version, now: Option<SystemTime>) -> Fetched {
+    async fn with_the_one_before(
+        &self,
+        url: &str,
+        version: Version,
+        now: Option<SystemTime>,
+        limit: Duration,
+    ) -> Fetched {
         let Version { key, number, created } = version;
         let age = now.zip(created).map(|(now, created)| now.duration_since(created).unwrap_or_default());
         let before = number.filter(|number| *number > 1).map(|number| number - 1);
@@ -145,9 +158,12 @@ impl VaultSource {
         if let Some(before) = before
             && self.version.is_none()
             && age.is_some_and(|age| age < self.overlap)
+            && !limit.is_zero()
         {
-            let answer = self.vault.server().read(&format!("{url}?version={before}")).await;
-            let previous = answer.and_then(Answer::success).ok().and_then(|json| self.version_2(&json).ok());
+            let path = format!("{url}?version={before}");
+            let answer = timeout(limit, self.vault.server().read(&path)).await.ok().and_then(Result::ok);
+            let json = answer.and_then(|answer| answer.success().ok());
+            let previous = json.and_then(|json| self.version_2(&json).ok());
             let previous = previous.map(|previous| previous.key);
             fetched.previous =
                 previous.filter(|previous| previous.expose_secret() != fetched.secret.expose_secret());
@@ -182,6 +198,12 @@ impl VaultSource {
     }
 }
 
+/// How long the version before is waited for. Whoever asked has a limit for all of it, which is no less than that of one request, and
+/// would lose the key that is there already.
+fn time_for_the_one_before(one_request: Duration, elapsed: Duration) -> Duration {
+    one_request.saturating_sub(elapsed).min(THE_ONE_BEFORE)
+}
+
 /// A version of a secret, read.
 struct Version {
     key: SecretString,
@@ -210,5 +232,19 @@ impl fmt::Debug for VaultSource {
             .field("overlap", &self.overlap)
             .field("vault", &self.vault)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_before_has_what_is_left_of_the_time_and_two_seconds_at_the_most() {
+        let seconds = Duration::from_secs;
+        for (one_request, elapsed, left) in [(5, 0, 2), (5, 3, 2), (5, 4, 1), (5, 5, 0), (5, 9, 0), (1, 0, 1)]
+        {
+            assert_eq!(time_for_the_one_before(seconds(one_request), seconds(elapsed)), seconds(left));
+        }
     }
 }

@@ -127,7 +127,8 @@ impl Vault {
     }
 
     /// How long one request may take, from connecting to the end of its answer: 5 seconds unless set. A fetch is one request to three,
-    /// and up to three more when it has to log in.
+    /// and up to three more when it has to log in. What is read for the version before takes two seconds at the most, and
+    /// no more than this counted from the beginning of the fetch: with what was slow until then, the key comes alone.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.timeout = timeout)
@@ -199,6 +200,10 @@ impl Vault {
 
     fn namespace(&self) -> Option<&str> {
         self.server.settings.namespace.as_deref()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.server.settings.timeout
     }
 
     const fn server(&self) -> &Arc<Server> {
