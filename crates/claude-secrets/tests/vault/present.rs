@@ -185,6 +185,28 @@ async fn a_path_may_have_anything_in_it() {
 
 #[tokio::test]
 #[ignore = "needs OpenBao: run by cargo xtask test"]
+async fn a_path_may_be_written_as_in_the_api_or_be_one_that_only_looks_like_it() {
+    let bao = Bao::start().await;
+    for path in ["claude/prod", "secret/data/claude", "data/claude", "secret/claude"] {
+        bao.put(path, json!({ "path": format!("{path} canary") })).await;
+    }
+    let vault = bao.vault();
+    for (written, read) in [
+        ("secret/data/claude/prod", "claude/prod"),
+        ("/secret/data/claude/prod", "claude/prod"),
+        ("secret/data/secret/data/claude", "secret/data/claude"),
+        ("data/claude", "data/claude"),
+        ("secret/data/data/claude", "data/claude"),
+        ("secret/claude", "secret/claude"),
+    ] {
+        let source = vault.kv2("secret", written);
+        assert_eq!(source.id(), format!("vault:secret/{read}"));
+        assert_eq!(key(&source).await, format!("{read} canary"), "{written}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs OpenBao: run by cargo xtask test"]
 async fn a_namespace_goes_with_the_login_and_with_the_read() {
     let bao = Bao::start().await;
     bao.ask("POST", "sys/namespaces/team-a", json!({})).await;

@@ -51,7 +51,7 @@ impl Answer {
     pub(super) fn failure(&self) -> Failure {
         let (kind, words): (SourceErrorKind, &str) = match self.status.as_u16() {
             403 | 401 => (Denied, "permission denied"),
-            404 => (NotFound, self.absence()),
+            404 => (NotFound, self.absence().unwrap_or("there is nothing")),
             // An engine of KV version 2 that has been mounted just now, or was of version 1 before.
             400 if self.says("Upgrading from") => (Unavailable, "its engine is still being upgraded"),
             412 => (Unavailable, "has not caught up with its cluster yet"),
@@ -65,17 +65,22 @@ impl Answer {
         Failure::new(kind, format!("{words} ({})", self.status.as_u16()))
     }
 
-    /// Why there is nothing.
-    fn absence(&self) -> &'static str {
+    /// There is nothing, and the server does not say why.
+    pub(super) fn is_absence_without_reason(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.absence().is_none()
+    }
+
+    /// Why there is nothing, if the server says.
+    fn absence(&self) -> Option<&'static str> {
         let metadata = |name| self.json.as_ref()?.get("data")?.get("metadata")?.get(name);
         if metadata("destroyed").and_then(Value::as_bool) == Some(true) {
-            "this version was destroyed"
+            Some("this version was destroyed")
         } else if metadata("deletion_time").and_then(Value::as_str).is_some_and(|time| !time.is_empty()) {
-            "this version was deleted"
+            Some("this version was deleted")
         } else if self.says("versioned K/V") {
-            "there is nothing, and the engine is of KV version 2"
+            Some("there is nothing, and the engine is of KV version 2")
         } else {
-            "there is nothing"
+            self.says("no handler for route").then_some("no engine is mounted there")
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
@@ -50,7 +51,9 @@ pub(super) enum Engine {
 
 impl VaultSource {
     pub(super) fn new(vault: Vault, engine: Engine, mount: &str, path: &str) -> Self {
-        let (mount, path) = (mount.trim_matches('/').into(), path.trim_matches('/').into());
+        let (mount, path) = (mount.trim_matches('/'), path.trim_matches('/'));
+        let path = if engine == Engine::Kv2 { without_api(mount, path) } else { path };
+        let (mount, path) = (mount.into(), path.into());
         let source =
             Self { id: "".into(), vault, engine, mount, path, field: None, version: None, overlap: OVERLAP };
         source.named()
@@ -97,14 +100,14 @@ impl VaultSource {
         match self.engine {
             Engine::Kv1 => {
                 let answer = self.vault.server().read(&url).await.map_err(failed)?;
-                self.version_1(&answer.success().map_err(failed)?)
+                self.version_1(&self.success(answer).map_err(failed)?)
             }
             Engine::Kv2 => {
                 let versioned = self.version.map(|version| format!("?version={version}"));
                 let whole = format!("{url}{}", versioned.unwrap_or_default());
                 let answer = self.vault.server().read(&whole).await.map_err(failed)?;
                 let now = answer.date;
-                let version = self.version_2(&answer.success().map_err(failed)?)?;
+                let version = self.version_2(&self.success(answer).map_err(failed)?)?;
                 let elapsed = Instant::now().saturating_duration_since(begin);
                 let limit = time_for_the_one_before(self.vault.timeout(), elapsed);
                 Ok(self.with_the_one_before(&url, version, now, limit).await)
@@ -122,6 +125,33 @@ impl VaultSource {
         let path = encoded(&self.path).ok_or_else(|| bad("the path has an empty name in it, `.` or `..`"))?;
         let between = if self.engine == Engine::Kv2 { "data/" } else { "" };
         Ok(format!("{mount}/{between}{path}"))
+    }
+
+    /// The JSON of a success, or why there is none, with what may be wrong with the path.
+    fn success(&self, answer: Answer) -> Result<Json, Failure> {
+        let reason = self.perhaps(&answer);
+        answer.success().map_err(|failure| match reason {
+            Some(reason) => failure.and(reason),
+            None => failure,
+        })
+    }
+
+    /// Why it may be that there is nothing, or nothing for us: a policy refuses a path that nobody meant before it is looked at.
+    fn perhaps(&self, answer: &Answer) -> Option<&'static str> {
+        let nothing = answer.is_absence_without_reason();
+        if !nothing && answer.status != StatusCode::FORBIDDEN {
+            return None;
+        }
+        let below_mount = self.path.strip_prefix(&*self.mount).is_some_and(|rest| rest.starts_with('/'));
+        if self.engine == Engine::Kv2 && self.path.starts_with("data/") {
+            Some("the path begins with `data/`, which is put before it anyway")
+        } else if below_mount {
+            Some("the path begins with the name of the mount, which is put before it anyway")
+        } else if self.engine == Engine::Kv2 && nothing {
+            Some("perhaps the engine is of KV version 1")
+        } else {
+            None
+        }
     }
 
     fn version_1(&self, json: &Json) -> Result<Fetched, SourceError> {
@@ -196,6 +226,12 @@ impl VaultSource {
         };
         SourceError::new(&self.id, SourceErrorKind::Malformed, detail)
     }
+}
+
+/// The path below the mount, of one that is written as in the API: `<mount>/data/<path>`. A secret whose own path begins like that
+/// can be written so, too.
+fn without_api<'a>(mount: &str, path: &'a str) -> &'a str {
+    path.strip_prefix(mount).and_then(|path| path.strip_prefix("/data/")).unwrap_or(path)
 }
 
 /// How long the version before is waited for. Whoever asked has a limit for all of it, which is no less than that of one request, and

@@ -179,7 +179,8 @@ impl Vault {
         self.with(|settings| settings.auth_mount = Some(mount.into()))
     }
 
-    /// A secret in the engine of KV version 2 that is mounted at `mount`. The path is the one that people see, without `data`.
+    /// A secret in the engine of KV version 2 that is mounted at `mount`. The path is the one that people see, without `data`; the
+    /// one of the API, `<mount>/data/<path>`, is taken for the same.
     #[must_use]
     pub fn kv2(&self, mount: &str, path: &str) -> VaultSource {
         VaultSource::new(self.clone(), Engine::Kv2, mount, path)
