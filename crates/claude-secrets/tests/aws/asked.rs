@@ -75,7 +75,18 @@ async fn stage_and_version_are_asked_for_and_alone() {
 #[tokio::test]
 async fn a_key_before_that_does_not_come_is_not_waited_for_past_the_time_out() {
     let server = Server::says([Says::Answer(200, version("new", NOW)), Says::Nothing]).await;
-    let aws = aws(server.address).with_timeout(Duration::from_secs(2));
+    let aws = aws(server.address).with_timeout(Duration::from_secs(1));
     assert_eq!(keys(&aws.secret("prod/claude")).await, ("sk-ant-new-canary".to_owned(), None));
+    assert_eq!(server.seen().len(), 2);
+}
+
+/// It ends after two seconds, though the handle would wait for a day.
+#[tokio::test]
+async fn a_key_before_is_not_waited_for_as_the_key_is() {
+    let server = Server::says([Says::Answer(200, version("new", NOW)), Says::Nothing]).await;
+    let aws = aws(server.address).with_timeout(Duration::from_secs(24 * 60 * 60));
+    let source = aws.secret("prod/claude");
+    let keys = tokio::time::timeout(Duration::from_secs(60), keys(&source)).await.unwrap();
+    assert_eq!(keys, ("sk-ant-new-canary".to_owned(), None));
     assert_eq!(server.seen().len(), 2);
 }

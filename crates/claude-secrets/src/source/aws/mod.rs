@@ -136,8 +136,8 @@ impl Aws {
         Ok(self.set(|settings| settings.set_endpoint(endpoint)))
     }
 
-    /// How long one fetch may take in all: finding settings and credentials, two attempts, and the version before. 5 s if
-    /// not set.
+    /// How long one fetch may take in all: finding settings and credentials, two attempts, and the version before, which has two
+    /// seconds of it at the most. 5 s if not set.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

@@ -19,6 +19,10 @@ use crate::source::{Fetch, Fetched, SecretSource, SourceError, SourceErrorKind};
 /// For how long after a rotation the key before it is fetched, where nothing else is said.
 const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The most that the version before is waited for: whoever asked may have a limit of their own, and would lose the key that is there
+/// already.
+const THE_ONE_BEFORE: Duration = Duration::from_secs(2);
+
 /// The stage of the version before the present one.
 const PREVIOUS: &str = "AWSPREVIOUS";
 
@@ -104,7 +108,10 @@ impl AwsSource {
         fetched.version = present.id;
         fetched.created = present.created;
         if wants_previous {
-            fetched.previous = within(deadline, self.previous(fetched.version.as_deref())).await.flatten();
+            let soon = Instant::now() + THE_ONE_BEFORE;
+            let deadline = deadline.map_or(soon, |deadline| deadline.min(soon));
+            let previous = self.previous(fetched.version.as_deref());
+            fetched.previous = timeout_at(deadline, previous).await.ok().flatten();
         }
         Ok(fetched)
     }
