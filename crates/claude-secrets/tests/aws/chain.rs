@@ -9,6 +9,7 @@ use claude_secrets::ExposeSecret;
 use claude_secrets::source::{Aws, SecretSource, SourceErrorKind};
 
 use crate::http::{NOW, Says, Server};
+use crate::link::Link;
 use crate::{LONG, config, failure, log};
 
 const CHILD: &str = "CLAUDE_TOWER_TEST_AWS_CHAIN";
@@ -49,7 +50,8 @@ async fn in_a_process_of_its_own() {
     if let Ok(endpoint) = env::var("WITH_ENDPOINT") {
         aws = aws.with_endpoint(&endpoint).unwrap();
     }
-    let fetched = aws.secret("prod/claude").fetch().await;
+    let name = env::var("WITH_NAME").unwrap_or("prod/claude".to_owned());
+    let fetched = aws.secret(name).fetch().await;
     log::hides_keys();
     match fetched {
         Ok(fetched) if fetched.secret.expose_secret() == "sk-ant-chain-canary" => println!("result: the key"),
@@ -101,6 +103,47 @@ async fn region_and_credentials_come_from_the_files_of_a_profile() {
         assert_eq!(child(&files, &variables).await, "the key", "{variables:?}");
         assert_eq!(server.signed().last().map(String::as_str), Some(signed), "{variables:?}");
     }
+}
+
+const ARN: &str = "arn:aws:secretsmanager:eu-south-2:111122223333:secret:prod/claude-AbCdEf";
+
+#[tokio::test]
+async fn an_arn_names_the_region_unless_the_program_does() {
+    let server = server().await;
+    let endpoint = format!("http://{}", server.address);
+    let files = [("config", "[default]\nregion = us-west-2\n"), ("credentials", CREDENTIALS)];
+    for (variables, region) in [
+        (vec![], "eu-south-2"),
+        (vec![("AWS_REGION", "eu-west-1")], "eu-south-2"),
+        (vec![("AWS_REGION", "eu-west-1"), ("WITH_REGION", "eu-central-1")], "eu-central-1"),
+        (vec![("WITH_NAME", "arn:aws:secretsmanager::111122223333:secret:x")], "us-west-2"),
+        (vec![("WITH_NAME", "arn:aws:ssm:eu-south-2:111122223333:parameter/x")], "us-west-2"),
+        (vec![("WITH_NAME", "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:x")], "cn-north-1"),
+    ] {
+        let variables = [vec![("WITH_NAME", ARN), ("WITH_ENDPOINT", &*endpoint)], variables].concat();
+        assert_eq!(child(&files, &variables).await, "the key", "{variables:?}");
+        assert_eq!(server.signed().last(), Some(&format!("AKIADEFAULT {region}")), "{variables:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_region_of_arns_has_one_client() {
+    log::begin();
+    let server = server().await;
+    let link = Link::to(server.address).await;
+    let settings = config(link.address).into_builder().region(None).build();
+    let aws = Aws::from_config(settings).with_timeout(LONG);
+    let arn = |region, name| format!("arn:aws:secretsmanager:{region}:111122223333:secret:{name}-AbCdEf");
+    for (region, name) in [("eu-west-1", "a"), ("eu-west-2", "b"), ("eu-west-1", "c"), ("eu-west-2", "d")] {
+        crate::key(&aws.clone().secret(arn(region, name))).await;
+    }
+    assert_eq!(link.connections(), 2);
+    let signed: Vec<_> = ["1", "2", "1", "2"].map(|n| format!("AKIATEST eu-west-{n}")).into();
+    assert_eq!(server.signed(), signed);
+
+    // The application's own has one.
+    crate::key(&Aws::from_config(config(server.address)).secret(arn("eu-west-1", "a"))).await;
+    assert_eq!(server.signed().last().map(String::as_str), Some("AKIATEST us-east-1"));
 }
 
 #[tokio::test]

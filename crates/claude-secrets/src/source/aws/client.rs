@@ -54,6 +54,20 @@ impl Settings {
         }
     }
 
+    /// The same for this region, if none is chosen yet: by the program or by the application's own configuration.
+    pub(super) fn of_region(&self, region: &str) -> Option<Self> {
+        let chosen = match self {
+            Self::Chain(chain) => chain.region.is_some(),
+            Self::Given(config) => config.region().is_some(),
+            Self::Contradictory => true,
+        };
+        (!chosen).then(|| {
+            let mut settings = self.clone();
+            settings.set_region(region.to_owned());
+            settings
+        })
+    }
+
     /// Finds the region and what else is not set, and makes a client. Reads files, and may ask the instance's metadata.
     pub(super) async fn client(&self, id: &str) -> Result<Client, SourceError> {
         let config = match self {
@@ -105,7 +119,7 @@ fn check_region(id: &str, config: &SdkConfig) -> Result<(), SourceError> {
 }
 
 /// A region becomes a part of a host's name.
-fn is_label(text: &str) -> bool {
+pub(super) fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 

@@ -9,7 +9,7 @@ mod refusal;
 mod secret;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -54,6 +54,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Region and credentials
 ///
+/// The region is the one that is set here, or is in the [`SdkConfig`](aws_config::SdkConfig), or is part of the ARN of a secret, for
+/// which then a client of its own is made; otherwise it is found, and so are the credentials.
+///
 /// What is not set here is found as all AWS programs find it: the environment (`AWS_REGION`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID`,
 /// …), the profile files under `~/.aws`, a web identity token (IRSA in EKS), the container's credentials (ECS, EKS Pod
 /// Identity), and the instance's metadata. An application that has its own [`SdkConfig`](aws_config::SdkConfig) hands it to
@@ -94,6 +97,8 @@ pub struct Aws {
 struct Shared {
     settings: Settings,
     client: OnceCell<Client>,
+    /// The same for the regions of ARNs: as many as the program names.
+    elsewhere: Mutex<Vec<(String, Arc<Shared>)>>,
 }
 
 impl Aws {
@@ -110,7 +115,7 @@ impl Aws {
         Self::of(Settings::Given(Box::new(config)), TIMEOUT)
     }
 
-    /// The region, such as `eu-central-1`, before what the environment says.
+    /// The region, such as `eu-central-1`, before what ARNs and the environment say.
     #[must_use]
     pub fn with_region(self, region: impl Into<String>) -> Self {
         let region = region.into();
@@ -144,14 +149,31 @@ impl Aws {
         self
     }
 
-    /// A secret, by its name or its ARN (for one of another account, its ARN).
+    /// A secret, by its name or its ARN (for one of another account, its ARN). The region in an ARN is asked, unless another was
+    /// chosen.
     #[must_use]
     pub fn secret(&self, name: impl Into<Arc<str>>) -> AwsSource {
-        AwsSource::new(self.clone(), name.into())
+        let name = name.into();
+        let aws = region_of(&name).and_then(|region| self.of_region(region));
+        AwsSource::new(aws.unwrap_or_else(|| self.clone()), name)
+    }
+
+    /// This handle in another region, if it has not chosen one. All that it makes for one share a client.
+    fn of_region(&self, region: &str) -> Option<Self> {
+        let settings = self.shared.settings.of_region(region)?;
+        let mut elsewhere = self.shared.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = elsewhere.iter().find(|(known, _)| known == region).map(|(_, shared)| Arc::clone(shared));
+        let shared = known.unwrap_or_else(|| {
+            let made = Self::of(settings, self.timeout).shared;
+            elsewhere.push((region.to_owned(), Arc::clone(&made)));
+            made
+        });
+        Some(Self { timeout: self.timeout, shared })
     }
 
     fn of(settings: Settings, timeout: Duration) -> Self {
-        Self { timeout, shared: Arc::new(Shared { settings, client: OnceCell::new() }) }
+        let shared = Shared { settings, client: OnceCell::new(), elsewhere: Mutex::default() };
+        Self { timeout, shared: Arc::new(shared) }
     }
 
     fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -165,6 +187,17 @@ impl Aws {
         // Boxed, because what looks for credentials is some 20 KiB, which each fetch would carry along.
         self.shared.client.get_or_try_init(|| Box::pin(self.shared.settings.client(id))).await
     }
+}
+
+/// The region in an ARN: `arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/claude-AbCdEf`.
+fn region_of(name: &str) -> Option<&str> {
+    let mut parts = name.split(':');
+    let is_arn =
+        parts.next() == Some("arn") && parts.next().is_some_and(|partition| partition.starts_with("aws"));
+    if !is_arn || parts.next() != Some("secretsmanager") {
+        return None;
+    }
+    parts.next().filter(|region| client::is_label(region))
 }
 
 impl Default for Aws {
