@@ -2,12 +2,17 @@
 //! threads.
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use claude_secrets::ExposeSecret;
 use claude_secrets::source::{Aws, SecretSource, SourceErrorKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
+use crate::emulator::free;
 use crate::http::{NOW, Says, Server};
 use crate::link::Link;
 use crate::{LONG, config, failure, log};
@@ -188,6 +193,80 @@ async fn a_profile_for_a_configuration_that_has_one_is_misconfigured() {
     assert_eq!(failure(&aws.secret("prod/claude")).await.0, SourceErrorKind::Misconfigured);
     crate::key(&aws.with_region("eu-west-3").secret("prod/claude")).await;
     assert_eq!(server.signed(), ["AKIATEST eu-west-3"]);
+}
+
+const KEYS: [(&str, &str); 3] =
+    [("AWS_REGION", "eu-west-3"), ("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT"), ("AWS_SECRET_ACCESS_KEY", "x")];
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_asked_for_a_tunnel() {
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let (address, asked) = proxy().await;
+        let url = format!("http://name:password@{address}");
+        let said = child(&[], &[&KEYS[..], &[(name, &*url)]].concat()).await;
+        assert!(said.starts_with("unavailable "), "{said}");
+        let asked = asked.lock().unwrap().clone();
+        assert!(
+            asked.starts_with("CONNECT secretsmanager.eu-west-3.amazonaws.com:443 HTTP/1.1\r\n"),
+            "{asked}"
+        );
+        let password = "proxy-authorization: basic bmftztpwyxnzd29yza==";
+        assert!(asked.to_ascii_lowercase().contains(password), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_environment_says_to_reach_straight_is_reached_straight() {
+    let (address, asked) = proxy().await;
+    let proxy = format!("http://{address}");
+    let closed = format!("https://{}", free());
+    let straight = [("HTTPS_PROXY", &*proxy), ("NO_PROXY", "127.0.0.0/8"), ("WITH_ENDPOINT", &*closed)];
+    let said = child(&[], &[&KEYS[..], &straight].concat()).await;
+    assert!(said.starts_with("unavailable "), "{said}");
+    assert_eq!(*asked.lock().unwrap(), "");
+}
+
+/// Whoever gives credentials to containers and instances gives them to whoever asks: a proxy would get its own.
+#[tokio::test]
+async fn plain_http_such_as_that_of_metadata_goes_past_every_proxy() {
+    let server = server().await;
+    let endpoint = format!("http://{}", server.address);
+    let given = r#"{"AccessKeyId":"AKIACONTAINER","SecretAccessKey":"x","Token":"t","Expiration":"2030-01-01T00:00:00Z"}"#;
+    let container = Server::says([Says::Answer(200, given.to_owned())]).await;
+    let credentials = format!("http://{}/credentials", container.address);
+    let (address, asked) = proxy().await;
+    let proxy = format!("http://{address}");
+    let variables = [
+        ("AWS_REGION", "eu-west-3"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*credentials),
+        ("WITH_ENDPOINT", &*endpoint),
+        ("HTTP_PROXY", &*proxy),
+        ("http_proxy", &*proxy),
+        ("ALL_PROXY", &*proxy),
+    ];
+    assert_eq!(child(&[], &variables).await, "the key");
+    assert_eq!(server.signed(), ["AKIACONTAINER eu-west-3"]);
+    assert_eq!(*asked.lock().unwrap(), "");
+}
+
+/// A proxy that lets nobody through, and what it was asked first.
+async fn proxy() -> (SocketAddr, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked: Arc<Mutex<String>> = Arc::default();
+    let noted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let Ok(byte) = stream.read_u8().await else { break };
+                head.push(byte);
+            }
+            *noted.lock().unwrap() = String::from_utf8_lossy(&head).into_owned();
+            drop(stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await);
+        }
+    });
+    (address, asked)
 }
 
 /// A home directory with nothing in it, removed with the value.

@@ -5,8 +5,8 @@ use std::fmt;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_secretsmanager::config::{Builder, SharedHttpClient};
-use aws_smithy_http_client::tls;
 
+use super::route::http_client;
 use crate::source::{SourceError, SourceErrorKind};
 
 /// Attempts of one fetch. It has seconds, and whoever waits for the key asks again by itself.
@@ -121,13 +121,6 @@ fn check_region(id: &str, config: &SdkConfig) -> Result<(), SourceError> {
 /// A region becomes a part of a host's name.
 pub(super) fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// Names its provider, so that two of them in one program do not make it panic.
-fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https()
 }
 
 /// The SDK's client, and what it sends with.

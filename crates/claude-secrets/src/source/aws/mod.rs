@@ -6,6 +6,7 @@ mod client;
 mod endpoint;
 mod error_code;
 mod refusal;
+mod route;
 mod secret;
 
 use std::fmt;
@@ -81,10 +82,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// finds credentials, signs, sends and repeats, and what came back is read by this crate, at most 512 KiB of it, and wiped.
 /// That holds with `LOG_SENSITIVE_BODIES=true` in the environment, too.
 ///
-/// # TLS
+/// # TLS and proxies
 ///
-/// Rustls with ring and the system's root certificates, whatever other features choose. A client in a `SdkConfig` is used as
-/// it is.
+/// Rustls with ring and the system's root certificates, whatever other features choose. What goes to `https` goes through the
+/// HTTP proxy in `HTTPS_PROXY`, or else `ALL_PROXY`, unless the host is in `NO_PROXY`. Plain `http` never does: that is how the
+/// metadata of instances and containers gives credentials to whoever asks. A client in a `SdkConfig` is used as it is.
 ///
 /// Needs Rust 1.94.1, as the SDK does (2026-11).
 #[derive(Clone)]
