@@ -41,7 +41,9 @@ async fn a_token_is_renewed_and_replaced_and_no_request_fails() {
         .await;
     assert_eq!((stack.fetches.failed(), stack.status().error), (0, None));
 
-    // One that is taken away is noticed, and costs no fetch.
+    // One that is taken away is noticed, and costs no fetch; but that it was made for has to be over.
+    let ended = stack.fetches.ended();
+    stack.all_well_until(|| stack.fetches.ended() > ended + 1).await;
     bao.revoke_all().await;
     let begun = stack.fetches.begun();
     stack.all_well_until(|| stack.fetches.ended() > begun + 2).await;
