@@ -217,13 +217,15 @@ async fn a_proxy_of_the_environment_is_asked_for_a_tunnel() {
 
 #[tokio::test]
 async fn what_the_environment_says_to_reach_straight_is_reached_straight() {
-    let (address, asked) = proxy().await;
-    let proxy = format!("http://{address}");
     let closed = format!("https://{}", free());
-    let straight = [("HTTPS_PROXY", &*proxy), ("NO_PROXY", "127.0.0.0/8"), ("WITH_ENDPOINT", &*closed)];
-    let said = child(&[], &[&KEYS[..], &straight].concat()).await;
-    assert!(said.starts_with("unavailable "), "{said}");
-    assert_eq!(*asked.lock().unwrap(), "");
+    for (straight, is_asked) in [("localhost", true), ("localhost,127.0.0.0/8", false)] {
+        let (address, asked) = proxy().await;
+        let proxy = format!("http://{address}");
+        let variables = [("HTTPS_PROXY", &*proxy), ("NO_PROXY", straight), ("WITH_ENDPOINT", &*closed)];
+        let said = child(&[], &[&KEYS[..], &variables].concat()).await;
+        assert!(said.starts_with("unavailable "), "{said}");
+        assert_eq!(!asked.lock().unwrap().is_empty(), is_asked, "{straight}");
+    }
 }
 
 /// Whoever gives credentials to containers and instances gives them to whoever asks: a proxy would get its own.

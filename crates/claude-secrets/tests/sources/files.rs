@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
+use claude_secrets::KeyRing;
 use claude_secrets::source::{FileSource, SecretSource, SourceErrorKind};
 
 use crate::support::{Directory, KEY, assert_no_canary, fetched, key, refused};
@@ -33,6 +34,23 @@ async fn json_holds_a_key_in_a_field() {
     assert_eq!(refused(&FileSource::new(&path).with_field("claude")).await, SourceErrorKind::Malformed);
     assert_eq!(refused(&FileSource::new(&path).with_field("n")).await, SourceErrorKind::Malformed);
     assert_eq!(refused(&FileSource::new(&path).with_field("key")).await, SourceErrorKind::MissingField);
+}
+
+/// It is not sent, and it is said before anything is.
+#[tokio::test]
+async fn json_of_which_no_field_was_named_is_no_key() {
+    let directory = Directory::new();
+    for (text, words) in [
+        (format!("{{\n  \"key\": \"{KEY}\"\n}}\n"), "is JSON: name the field that holds the key"),
+        (format!("{{\"key\":\"{KEY}\"}}"), "is JSON: name the field that holds the key"),
+        (format!("'{KEY}'\n"), "has quotes around it, which are no part of a key"),
+    ] {
+        let ring = KeyRing::single(FileSource::new(directory.file("key", text)));
+        let error = ring.start().await.unwrap_err();
+        let (_, why) = &error.failed[0];
+        assert_eq!((why.kind(), why.detail()), (SourceErrorKind::Malformed, words));
+        assert_no_canary(&format!("{error} {error:?}"));
+    }
 }
 
 #[tokio::test(start_paused = true)]
