@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 mod absent;
+#[allow(dead_code, reason = "each folder of tests takes a part of it")]
 mod bao;
 mod kubernetes;
 mod logins;
