@@ -15,10 +15,13 @@ use super::{
 };
 
 /// How long what follows the prefix of a key or token must at least be, so that a word about keys is none.
-const API_KEY: usize = 8;
+const API_KEY: usize = 20;
 const TOKEN: usize = 16;
 const VAULT: usize = 20;
-/// The old form of Vault's tokens, `s.` and exactly this many letters and digits (before Vault 1.10).
+/// The same behind the kind and number of an API key, as in `api03-`, which no word has.
+const NUMBERED_API_KEY: usize = 6;
+/// The old forms of Vault's tokens (before Vault 1.10): `s.` and exactly this many letters and digits, and in a namespace its
+/// id behind them; and with `b.` and `r.` at least so many.
 const OLD_VAULT: usize = 24;
 /// `AKIA` or `ASIA` and so many, and the secret that belongs to it.
 const AWS_ID: usize = 16;
@@ -89,33 +92,37 @@ pub(super) fn findings(source: Option<Source<'_>>, environment: &[(String, Strin
     findings
 }
 
+/// Whether what stands behind a prefix is that of a key or token.
+type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
+
 fn find(text: &str) -> Vec<(Kind, Range<usize>)> {
     let mut found = Vec::new();
-    for (prefix, least, kind) in [
-        ("sk-ant-", API_KEY, Kind::ApiKey),
-        ("ctk_", TOKEN, Kind::ClientToken),
-        ("hvs.", VAULT, Kind::VaultToken),
-        ("hvb.", VAULT, Kind::VaultToken),
-        ("hvr.", VAULT, Kind::VaultToken),
-    ] {
+    // The names of hosts may begin like Vault's tokens, and are in lower case.
+    let is_no_host = |rest: &str| rest.len() >= VAULT && rest.contains(|c: char| c.is_ascii_uppercase());
+    let is_old = |rest: &str| rest.len() >= OLD_VAULT && is_mixed(rest);
+    let forms: [(&str, &[u8], IsSecret<'_>, Kind); 7] = [
+        ("sk-ant-", b"", &is_api_key, Kind::ApiKey),
+        ("ctk_", b"", &|rest| rest.len() >= TOKEN, Kind::ClientToken),
+        ("hvs.", b"", &is_no_host, Kind::VaultToken),
+        ("hvb.", b"", &is_no_host, Kind::VaultToken),
+        ("hvr.", b"", &is_no_host, Kind::VaultToken),
+        ("b.", b"_.", &is_old, Kind::VaultToken),
+        ("r.", b"_.", &is_old, Kind::VaultToken),
+    ];
+    for (prefix, not_behind, is_secret, kind) in forms {
         let candidates = text.match_indices(prefix).map(|(start, _)| start..start + prefix.len());
-        for candidate in candidates.filter(|candidate| is_free_before(text, candidate.start, b"")) {
+        for candidate in candidates.filter(|candidate| is_free_before(text, candidate.start, not_behind)) {
             let rest = run(text, candidate.end, |byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-            // The names of hosts may begin like Vault's tokens, and are in lower case.
-            let is_host =
-                kind == Kind::VaultToken && !text[rest.clone()].contains(|c: char| c.is_ascii_uppercase());
-            if rest.len() >= least && !is_host {
+            if is_secret(&text[rest.clone()]) {
                 found.push((kind, candidate.start..rest.end));
             }
         }
     }
     for (start, _) in text.match_indices("s.").filter(|(start, _)| is_free_before(text, *start, b"_.")) {
-        let rest = run(text, start + 2, |byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        let token = &text[rest.clone()];
-        if token.len() == OLD_VAULT
-            && is_mixed(token)
-            && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        {
+        let token = run(text, start + 2, |byte| byte.is_ascii_alphanumeric());
+        let rest = run(text, token.end, |byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        let is_whole = rest.is_empty() || text[rest.clone()].starts_with('.');
+        if token.len() == OLD_VAULT && is_whole && is_mixed(&text[token]) {
             found.push((Kind::VaultToken, start..rest.end));
         }
     }
@@ -131,6 +138,27 @@ fn find(text: &str) -> Vec<(Kind, Range<usize>)> {
         }
     }
     found
+}
+
+/// Whether this, behind `sk-ant-`, is that of a key. Of paths and placeholders it is not.
+fn is_api_key(rest: &str) -> bool {
+    if rest.len() >= API_KEY && is_mixed(rest) {
+        return !is_filler(rest.rsplit('-').next().unwrap_or_default());
+    }
+    // As in api03, oat01, admin01.
+    rest.split_once('-').is_some_and(|(kind, key)| {
+        let number = kind.trim_start_matches(|c: char| c.is_ascii_lowercase());
+        let is_numbered = number.len() == 2
+            && number.len() < kind.len()
+            && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_numbered && key.len() >= NUMBERED_API_KEY && !is_filler(key)
+    })
+}
+
+/// Whether it is one character again and again, as in `XXXX`.
+fn is_filler(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| bytes.all(|byte| byte == first))
 }
 
 fn has_aws_id(text: &str) -> bool {
@@ -228,10 +256,15 @@ mod tests {
         let table = [
             ("sk-ant-api03-canary-canary".to_owned(), Kind::ApiKey),
             ("sk-ant-oat01-canary_canary".to_owned(), Kind::ApiKey),
+            ("sk-ant-api03-canary".to_owned(), Kind::ApiKey),
+            ("sk-ant-canaryCANARY0123456789".to_owned(), Kind::ApiKey),
             (format!("ctk_{hex}"), Kind::ClientToken),
             ("hvs.CAESIcanarycanarycanary".to_owned(), Kind::VaultToken),
             ("hvb.AAAAAQcanarycanarycanary".to_owned(), Kind::VaultToken),
             ("s.canaryCANARY0123456789ab".to_owned(), Kind::VaultToken),
+            ("s.canaryCANARY0123456789ab.c4N4r".to_owned(), Kind::VaultToken),
+            ("b.AAAAAQcanary0123456789canary".to_owned(), Kind::VaultToken),
+            ("r.canaryCANARY0123456789ab".to_owned(), Kind::VaultToken),
         ];
         for (secret, kind) in table {
             for text in [
@@ -260,6 +293,11 @@ mod tests {
             "sk-ant-",
             "sk-ant-…",
             "keys that begin with sk-ant-api03-",
+            "/run/secrets/sk-ant-research/key",
+            "/run/secrets/sk-ant-research-and-development/key",
+            "sk-ant-api03-XXXXXXXX",
+            "sk-ant-api03-XXXXXXXXXXXXXXXXXXXXXXXX",
+            "sk-ant-api03-…",
             "task-ant-colony-optimisation",
             "ctk_",
             "ctk_… is a token",
@@ -269,7 +307,10 @@ mod tests {
             "https://hvs.a-host-with-a-rather-long-name.example",
             "s.example.com",
             "https://s.abcdefghijklmnopqrstuvwx/",
-            "s.ABCDEFabcdef0123456789ab.example",
+            "s.ABCDEFabcdef0123456789ab-example",
+            "s.ABCDEFabcdef0123456789abc.example",
+            "b.example.com/a-path-that-is-rather-long",
+            "lib.SomeName0123456789abcdefgh",
             "paths.canaryCANARY0123456789ab",
             "AKIAIOSFODNN7EXAMPLE",
             "sha1 da39a3ee5e6b4b0d3255bfef95601890afd80709",
