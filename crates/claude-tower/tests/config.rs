@@ -11,7 +11,8 @@ use std::{
 };
 
 use claude_tower::config::{
-    Config, ConfigError, ConfigProblemKind as Kind, GatewayClient, HttpVersion, KeyConfig, Proxy, ProxyUrl,
+    Config, ConfigError, ConfigProblemKind as Kind, GatewayClient, HttpVersion, KeyConfig, KeyStart, Proxy,
+    ProxyUrl,
 };
 use claude_tower::retry::{Backoff, Hold, MaybeExecuted, Quota, RetryLayer};
 use claude_tower::secrets::{Affinity, Existing, Scheme};
@@ -578,9 +579,19 @@ const SETTINGS: &[Setting] = &[
         c.retry.retry_count_header = Some(HeaderName::from_static("x-attempt"));
     }),
     ("retry.final_word", "false", &[], |c| c.retry.final_word = false),
-    ("secrets.existing", "refuse", &[], |c| c.secrets.existing = Existing::Refuse),
-    ("secrets.environment", "prod", &[], |c| c.secrets.environment = Some("prod".to_owned())),
-    ("secrets.strict_lines", "true", &[], |c| c.secrets.strict_lines = true),
+    ("secrets.start", "lazy", &[], |c| c.secrets.start = KeyStart::Lazy),
+    ("secrets.existing", "refuse", &[ONE_KEY], |c| {
+        c.secrets.keys = one_key();
+        c.secrets.existing = Existing::Refuse;
+    }),
+    ("secrets.environment", "prod", &[ONE_KEY], |c| {
+        c.secrets.keys = one_key();
+        c.secrets.environment = Some("prod".to_owned());
+    }),
+    ("secrets.strict_lines", "true", &[ONE_KEY], |c| {
+        c.secrets.keys = one_key();
+        c.secrets.strict_lines = true;
+    }),
     ("secrets.affinity", "none", &[], |c| c.secrets.affinity = Affinity::None),
     ("secrets.slow_start_rate", "0.5", &[], |c| c.secrets.slow_start_rate = 0.5),
     ("secrets.slow_start_time", "1s", &[], |c| c.secrets.slow_start_time = SECOND),
@@ -641,8 +652,33 @@ const SETTINGS: &[Setting] = &[
         c.secrets.vault.secret_id_file = Some("s".into());
     }),
     ("secrets.vault.kubernetes_role", "r", &[], |c| c.secrets.vault.kubernetes_role = Some("r".to_owned())),
-    ("secrets.vault.auth_mount", "m", &[], |c| c.secrets.vault.auth_mount = Some("m".to_owned())),
+    ("secrets.vault.jwt_role", "r", &[("secrets.vault.jwt_env", "J")], |c| {
+        c.secrets.vault.jwt_role = Some("r".to_owned());
+        c.secrets.vault.jwt_env = Some("J".to_owned());
+    }),
+    ("secrets.vault.jwt_env", "J", &[("secrets.vault.jwt_role", "r")], |c| {
+        c.secrets.vault.jwt_role = Some("r".to_owned());
+        c.secrets.vault.jwt_env = Some("J".to_owned());
+    }),
+    ("secrets.vault.jwt_file", "j", &[("secrets.vault.jwt_role", "r")], |c| {
+        c.secrets.vault.jwt_role = Some("r".to_owned());
+        c.secrets.vault.jwt_file = Some("j".into());
+    }),
+    ("secrets.vault.auth_mount", "m", &[("secrets.vault.kubernetes_role", "r")], |c| {
+        c.secrets.vault.kubernetes_role = Some("r".to_owned());
+        c.secrets.vault.auth_mount = Some("m".to_owned());
+    }),
 ];
+
+/// Without a key some settings have no effect.
+const ONE_KEY: (&str, &str) = ("secrets.keys", "[{ name = 'a', env = 'A' }]");
+
+fn one_key() -> Vec<KeyConfig> {
+    let mut key = KeyConfig::default();
+    key.name = "a".to_owned();
+    key.env = Some("A".to_owned());
+    vec![key]
+}
 
 #[test]
 fn each_key_can_be_set_by_a_variable() {
@@ -720,25 +756,20 @@ fn the_layer_of_the_retry_is_as_its_section_says() {
 /// Nor is one of the keys' own without effect.
 #[test]
 fn each_setting_of_the_secrets_has_an_effect_on_the_ring() {
-    let key = || {
-        let mut key = KeyConfig::default();
-        key.name = "a".to_owned();
-        key.env = Some("A".to_owned());
-        key
-    };
     let shown = |config: &Config| {
         let builder = config.secrets.key_ring_builder().unwrap().unwrap();
         let layer = config.secrets.layer().unwrap().unwrap();
         format!("{builder:?} {layer:?}")
     };
     let mut plain = Config::default();
-    plain.secrets.keys = vec![key()];
-    let stores = ["secrets.aws.", "secrets.vault."];
+    plain.secrets.keys = one_key();
+    // When it starts is for whoever starts it.
+    let without = ["secrets.aws.", "secrets.vault.", "secrets.start"];
     for (name, _, _, change) in SETTINGS.iter().filter(|(name, ..)| name.starts_with("secrets.")) {
         let mut config = plain.clone();
         change(&mut config);
-        let is_of_a_store = stores.iter().any(|store| name.starts_with(store));
-        assert_eq!(shown(&config) == shown(&plain), is_of_a_store, "{name}");
+        let is_without = without.iter().any(|part| name.starts_with(part));
+        assert_eq!(shown(&config) == shown(&plain), is_without, "{name}");
     }
 }
 
@@ -1147,6 +1178,11 @@ fn the_reference_file_has_every_key_and_no_other() {
         "file",
         "aws",
         "vault",
+        "stage",
+        "version_id",
+        "mount",
+        "kv_version",
+        "version",
         "field",
         "lines",
         "environment",
@@ -1166,6 +1202,9 @@ fn the_reference_file_has_every_key_and_no_other() {
         "secret_id_env",
         "secret_id_file",
         "kubernetes_role",
+        "jwt_role",
+        "jwt_env",
+        "jwt_file",
         "auth_mount",
     ];
     let expected =

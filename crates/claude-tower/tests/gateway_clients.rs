@@ -57,7 +57,31 @@ fn the_door_of_a_configuration_lets_its_clients_in() {
 #[test]
 fn without_clients_there_is_no_door() {
     assert!(Config::default().gateway.door().unwrap().is_none());
-    assert!(variable("CLIENTS", "").unwrap().gateway.door().unwrap().is_none());
+    let both = [("CLIENTS", ""), ("ALLOW_OPEN", "true")];
+    let both = both.map(|(name, value)| (format!("CLAUDE_TOWER__GATEWAY__{name}"), value.to_owned()));
+    assert!(Config::load(None, both).unwrap().gateway.door().unwrap().is_none());
+}
+
+/// An empty list would take the door away from a gateway that has its own keys.
+#[test]
+fn a_list_of_clients_that_is_empty_is_no_list() {
+    let message = "must not be empty, for then anyone may call: name who may, leave it out, or set gateway.allow_open = true";
+    for empty in ["", "[]"] {
+        let error = variable("CLIENTS", empty).unwrap_err();
+        let place = "environment variable CLAUDE_TOWER__GATEWAY__CLIENTS";
+        assert_eq!(error.to_string(), format!("{place}: {message}"), "{empty}");
+        assert!(error.has(Kind::Conflict));
+    }
+    let text = "[gateway]\nclients = []";
+    assert_eq!(file(text).unwrap_err().to_string(), format!("f.toml:2:1: gateway.clients: {message}"));
+    assert!(file(&format!("{text}\nallow_open = true")).is_ok());
+    // A variable that is empty stands over the clients of the file.
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("emptied-clients.toml");
+    std::fs::write(&path, format!("[[gateway.clients]]\nname = 'a'\ntoken_sha256 = '{}'", hash("one")))
+        .unwrap();
+    let empty = || [("CLAUDE_TOWER__GATEWAY__CLIENTS".to_owned(), String::new())];
+    assert!(Config::load(Some(&path), empty()).unwrap_err().to_string().contains(message));
+    assert!(Config::load(Some(&path), []).is_ok());
 }
 
 const NAME: &str = "must be 1 to 128 letters, digits and _ - . : / @";

@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use claude_tower::config::{Config, ConfigError, ConfigProblemKind as Kind, KeyConfig, SecretsConfig};
+use claude_tower::config::{
+    Config, ConfigError, ConfigProblemKind as Kind, KeyConfig, KeyStart, SecretsConfig,
+};
 use claude_tower::secrets::source::{EnvironmentSource, FileSource};
 use claude_tower::secrets::{Affinity, Existing, Key, KeyRing, Scheme, SecretsLayer, SlowStart};
 
@@ -191,7 +193,7 @@ fn what_is_wrong_with_a_key_is_said_where_it_is() {
             "[secrets]\napi_key = 'x'\nkyes = []\n[secrets.valt]\n".to_owned(),
             Kind::UnknownKey,
             &[
-                "f.toml:2:1: secrets.api_key: unknown key; known here: existing, environment, strict_lines, affinity, \
+                "f.toml:2:1: secrets.api_key: unknown key; known here: start, existing, environment, strict_lines, affinity, \
                  slow_start_rate, slow_start_time, limited_for, ttl, jitter, refresh_advisory, refresh_mandatory, \
                  fetch_timeout, failure_backoff, failure_backoff_max, max_stale, overlap, max_age, keys, aws, vault",
                 "f.toml:3:1: secrets.kyes: unknown key; did you mean secrets.keys?",
@@ -230,8 +232,30 @@ fn one_logs_in_at_vault_in_one_way() {
         ),
         (
             "mount = ''\ntoken_env = 'a b'",
-            "f.toml:2:1: secrets.vault.mount: must be visible ASCII characters, at least one\n\
+            "f.toml:2:1: secrets.vault.mount: must be a path of visible ASCII characters, without empty names, . and .. in it\n\
              f.toml:3:1: secrets.vault.token_env: must be the name of a variable: letters, digits and _",
+        ),
+        (
+            "jwt_role = 'r'",
+            "f.toml:2:1: secrets.vault.jwt_role: needs secrets.vault.jwt_env or secrets.vault.jwt_file as well",
+        ),
+        ("jwt_env = 'J'", "f.toml:2:1: secrets.vault.jwt_env: needs secrets.vault.jwt_role as well"),
+        (
+            "auth_mount = 'm'",
+            "f.toml:2:1: secrets.vault.auth_mount: needs a login, by secrets.vault.role_id, secrets.vault.kubernetes_role or \
+             secrets.vault.jwt_role",
+        ),
+        (
+            "token_file = 't'\nauth_mount = 'm'",
+            "f.toml:3:1: secrets.vault.auth_mount: needs a login, by secrets.vault.role_id, secrets.vault.kubernetes_role or \
+             secrets.vault.jwt_role",
+        ),
+        (
+            "role_id = 'r'\nsecret_id_file = '8d5b3a3e-1111-2222-3333-00000000cafe'\njwt_file = '/run/8D5B3A3E-1111-2222-3333-00000000CAFE'",
+            "f.toml:3:1: secrets.vault.secret_id_file: must be the path of a file, but has the form of a secret id; write it into \
+             a file and name that (the value is not shown)\n\
+             f.toml:4:1: secrets.vault.jwt_file: must be the path of a file, but has the form of a secret id; write it into \
+             a file and name that (the value is not shown)",
         ),
         (
             "address = 'https://user:hunter2@vault'",
@@ -245,6 +269,7 @@ fn one_logs_in_at_vault_in_one_way() {
         "token_file = 't'",
         "role_id = 'r'\nsecret_id_env = 'S'",
         "kubernetes_role = 'r'\nauth_mount = 'm'",
+        "jwt_role = 'r'\njwt_file = '/run/8d5b3a3e/token'\nauth_mount = 'a/b/'",
         "",
     ] {
         assert!(file(&format!("[secrets.vault]\n{text}")).is_ok(), "{text}");
@@ -273,6 +298,159 @@ fn a_store_that_is_not_built_in_names_its_feature() {
             assert_eq!(file(&text).unwrap_err().to_string(), message);
         }
     }
+}
+
+#[test]
+fn what_belongs_to_one_store_is_refused_elsewhere() {
+    let lines = "env = 'A'\nstage = 's'\nversion_id = 'v'\nmount = 'm'\nkv_version = 2\nversion = 1";
+    let expected = [
+        ("stage", "aws"),
+        ("version_id", "aws"),
+        ("mount", "vault"),
+        ("kv_version", "vault"),
+        ("version", "vault"),
+    ];
+    let expected: Vec<String> = (4..)
+        .zip(expected)
+        .map(|(line, (key, store))| {
+            format!("f.toml:{line}:1: secrets.keys[0].{key}: is only for keys with {store}")
+        })
+        .collect();
+    assert_eq!(file(&with_key(lines)).unwrap_err().to_string(), expected.join("\n"));
+}
+
+#[test]
+#[cfg(feature = "aws")]
+fn a_key_in_aws_is_as_its_table_says() {
+    let text = format!(
+        "secrets.overlap = '1h'\n{}",
+        with_key("aws = 'prod/claude'\nstage = 'AWSPENDING'\nversion_id = 'v1'")
+    );
+    let builder = file(&text).unwrap().secrets.key_ring_builder().unwrap().unwrap();
+    let source = claude_tower::secrets::source::Aws::new()
+        .secret("prod/claude")
+        .with_stage("AWSPENDING")
+        .with_version_id("v1")
+        .with_overlap(3_600 * SECOND);
+    let expected = KeyRing::builder().with_overlap(3_600 * SECOND).with_key(Key::new("a", source));
+    assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
+}
+
+#[cfg(feature = "vault")]
+fn in_vault(lines: &str) -> Result<Config, ConfigError> {
+    file(&format!(
+        "secrets.overlap = '1h'\n{}[secrets.vault]\naddress = 'http://127.0.0.1:1'\n",
+        with_key(lines)
+    ))
+}
+
+#[test]
+#[cfg(feature = "vault")]
+fn a_key_in_vault_is_as_its_table_says() {
+    let vault =
+        claude_tower::secrets::source::Vault::new("http://127.0.0.1:1").unwrap().with_timeout(5 * SECOND);
+    for (lines, source) in [
+        ("vault = 'claude/prod'\nversion = 3", vault.kv2("secret", "claude/prod").with_version(3)),
+        ("vault = 'claude/prod'\nmount = 'kv'", vault.kv2("kv", "claude/prod")),
+        ("vault = 'claude/prod'\nmount = 'kv'\nkv_version = 1", vault.kv1("kv", "claude/prod")),
+        // Whole, as the API has it.
+        ("vault = 'secret/data/claude/prod'", vault.kv2("secret", "claude/prod")),
+        ("vault = '/a/b/data/claude'\nmount = '/a/b/'", vault.kv2("a/b", "claude")),
+        ("vault = 'secret/claude/prod'\nkv_version = 1", vault.kv1("secret", "claude/prod")),
+        ("vault = 'data/claude/prod'\nkv_version = 1", vault.kv1("secret", "data/claude/prod")),
+        ("vault = 'secrets/prod'", vault.kv2("secret", "secrets/prod")),
+        ("vault = 'database'", vault.kv2("secret", "database")),
+    ] {
+        let builder = in_vault(lines).unwrap().secrets.key_ring_builder().unwrap().unwrap();
+        let key = Key::new("a", source.with_overlap(3_600 * SECOND));
+        let expected = KeyRing::builder().with_overlap(3_600 * SECOND).with_key(key);
+        assert_eq!(format!("{builder:?}"), format!("{expected:?}"), "{lines}");
+    }
+}
+
+#[test]
+#[cfg(feature = "vault")]
+fn a_path_in_vault_that_leads_nowhere_is_said_beforehand() {
+    for (lines, key, message) in [
+        (
+            "vault = 'data/claude/prod'",
+            "4:1: secrets.keys[0].vault",
+            "must be the path below the mount, such as claude/prod, or the whole one of the API, secret/data/claude/prod, but is \
+             neither",
+        ),
+        (
+            "vault = 'secret/claude/prod'",
+            "4:1: secrets.keys[0].vault",
+            "must be the path below the mount, such as claude/prod, or the whole one of the API, secret/data/claude/prod, but is \
+             neither",
+        ),
+        (
+            "vault = 'claude//prod'",
+            "4:1: secrets.keys[0].vault",
+            "must be a path of visible ASCII characters, without empty names, . and .. in it",
+        ),
+        (
+            "vault = 'claude/../prod'",
+            "4:1: secrets.keys[0].vault",
+            "must be a path of visible ASCII characters, without empty names, . and .. in it",
+        ),
+        (
+            "vault = 'claude'\nmount = 'a//b'",
+            "5:1: secrets.keys[0].mount",
+            "must be a path of visible ASCII characters, without empty names, . and .. in it",
+        ),
+        (
+            "vault = 'claude'\nkv_version = 3",
+            "5:1: secrets.keys[0].kv_version",
+            "must be between 1 and 2, but is 3",
+        ),
+        ("vault = 'claude'\nversion = 0", "5:1: secrets.keys[0].version", "must be at least 1"),
+        (
+            "vault = 'claude'\nversion = 2\nkv_version = 1",
+            "5:1: secrets.keys[0].version",
+            "needs an engine of KV version 2: version 1 keeps no versions",
+        ),
+    ] {
+        assert_eq!(in_vault(lines).unwrap_err().to_string(), format!("f.toml:{key}: {message}"), "{lines}");
+    }
+}
+
+/// Otherwise what went well would be lost with what is slow.
+#[test]
+fn no_store_may_take_longer_than_a_fetch() {
+    for (store, more) in [("aws", ""), ("vault", "address = 'https://vault'\n")] {
+        let text = |key: &str| {
+            format!(
+                "[secrets]\nfetch_timeout = '4s'\n[secrets.{store}]\n{more}timeout = '4500ms'\n{}",
+                with_key(key)
+            )
+        };
+        let error = file(&text(&format!("{store} = 'claude'"))).unwrap_err().to_string();
+        let message = format!(
+            "secrets.{store}.timeout: must not put secrets.{store}.timeout (4s500ms) above secrets.fetch_timeout (4s)"
+        );
+        assert!(error.contains(&message), "{error}");
+        // It matters to nobody else.
+        assert!(file(&text("env = 'A'")).is_ok());
+    }
+}
+
+#[test]
+fn what_keys_are_asked_for_is_a_mistake_where_there_are_none() {
+    let text = "[secrets]\nexisting = 'keep'\nenvironment = 'prod'\nstrict_lines = true\n";
+    let message = "has no effect without a key: name one in [[secrets.keys]]";
+    let expected = format!(
+        "f.toml:2:1: secrets.existing: {message}\nf.toml:3:1: secrets.environment: {message}\nf.toml:4:1: secrets.strict_lines: {message}"
+    );
+    assert_eq!(file(text).unwrap_err().to_string(), expected);
+    assert!(file(&format!("{text}{}", with_key("env = 'A'"))).is_ok());
+}
+
+#[test]
+fn keys_are_fetched_first_as_is_said() {
+    assert_eq!(file("").unwrap().secrets.start, KeyStart::Eager);
+    assert_eq!(file("secrets.start = 'lazy'").unwrap().secrets.start, KeyStart::Lazy);
+    assert!(file("secrets.start = 'later'").is_err());
 }
 
 #[test]

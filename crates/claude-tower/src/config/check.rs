@@ -85,6 +85,11 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Whether the file, a variable or an argument has set this key. What was set in code is not known here.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.places.contains_key(&self.key(key))
+    }
+
     /// A rule about several keys. It is reported at the first of them that is set.
     pub(super) fn together(&mut self, holds: bool, keys: &[&str], message: impl Into<String>) {
         if !holds {
@@ -92,11 +97,22 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// The same, at the first of them whether it is set or not.
+    pub(super) fn at_first(&mut self, holds: bool, keys: &[&str], message: impl Into<String>) {
+        if !holds && !self.has_unread(keys) {
+            self.add(ConfigProblemKind::Conflict, &keys[..keys.len().min(1)], message.into());
+        }
+    }
+
+    fn has_unread(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| within(&self.key(key)).any(|key| self.unread.contains(key)))
+    }
+
     fn add(&mut self, kind: ConfigProblemKind, keys: &[&str], message: String) {
-        let keys: Vec<String> = keys.iter().map(|key| self.key(key)).collect();
-        if keys.iter().any(|key| within(key).any(|key| self.unread.contains(key))) {
+        if self.has_unread(keys) {
             return;
         }
+        let keys: Vec<String> = keys.iter().map(|key| self.key(key)).collect();
         let set = keys.iter().find_map(|key| self.places.get(key).map(|place| (key, place)));
         let (key, place) = match (set, keys.first()) {
             (Some((key, place)), _) => (Some(key), Some(place)),

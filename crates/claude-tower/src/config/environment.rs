@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::{
     error::ConfigProblemKind,
     finding::{Finding, Place},
-    load::Settings,
+    load::{Argument, Settings},
     schema::{KeyPath, Node, Step, dotted},
     value::{Item, Value},
     walk::{Walk, meant},
@@ -90,6 +90,24 @@ pub(super) fn collect(
             Found::Nothing(None) => {
                 find(ConfigProblemKind::UnknownKey, &Vec::new(), "unknown key".to_owned());
             }
+        }
+    }
+}
+
+/// Puts the arguments over all of it.
+pub(super) fn collect_arguments(
+    arguments: &[Argument],
+    schema: &Node,
+    settings: &mut Settings,
+    findings: &mut Vec<Finding>,
+) {
+    for Argument { option, key, value } in arguments {
+        let place = Place::Argument(Arc::from(option.as_str()));
+        if let Found::Key(path) = locate(&key.replace('.', "__"), schema) {
+            settings.insert(path, Item { value: Value::Untyped(value.clone()), place });
+        } else {
+            let (kind, message) = (ConfigProblemKind::UnknownKey, "sets what is no key".to_owned());
+            findings.push(Finding { place, kind, key: Some(key.clone()), message });
         }
     }
 }

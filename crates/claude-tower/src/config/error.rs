@@ -3,7 +3,7 @@
 use std::{fmt, io, path::Path, path::PathBuf, sync::Arc};
 
 /// Why a configuration was not accepted: one or more [`ConfigProblem`]s, in the order of the file, then of the
-/// environment.
+/// environment, then of the command line.
 ///
 /// `Display` gives one line for each. No message repeats a value that may be a secret.
 #[derive(Clone, Debug)]
@@ -77,6 +77,7 @@ pub struct ConfigProblem {
     pub(super) file: Option<PathBuf>,
     pub(super) position: Option<(usize, usize)>,
     pub(super) variable: Option<String>,
+    pub(super) argument: Option<String>,
     pub(super) key: Option<String>,
     pub(super) message: String,
     pub(super) source: Option<Arc<io::Error>>,
@@ -85,7 +86,8 @@ pub struct ConfigProblem {
 impl ConfigProblem {
     pub(super) fn new(kind: ConfigProblemKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, file: None, position: None, variable: None, key: None, message, source: None }
+        let (variable, argument) = (None, None);
+        Self { kind, file: None, position: None, variable, argument, key: None, message, source: None }
     }
 
     /// What sort of problem it is.
@@ -118,7 +120,13 @@ impl ConfigProblem {
         self.variable.as_deref()
     }
 
-    /// The dotted key, such as `client.connect_timeout`. Also there when an environment variable set it.
+    /// The option of the command line that set the value, such as `--listen`.
+    #[must_use]
+    pub fn argument(&self) -> Option<&str> {
+        self.argument.as_deref()
+    }
+
+    /// The dotted key, such as `client.connect_timeout`. Also there when an environment variable or an argument set it.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
@@ -133,9 +141,14 @@ impl ConfigProblem {
 
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(variable) = &self.variable {
-            write!(f, "environment variable {variable}: ")?;
-            // The variable's name says the key, but not what in a list it is.
+        let setter = match (&self.variable, &self.argument) {
+            (Some(variable), _) => Some(("environment variable", variable)),
+            (None, Some(option)) => Some(("argument", option)),
+            (None, None) => None,
+        };
+        if let Some((what, name)) = setter {
+            write!(f, "{what} {name}: ")?;
+            // The name says the key, but not what in a list it is.
             if let Some(key) = self.key.as_deref().filter(|key| key.contains('[')) {
                 write!(f, "{key}: ")?;
             }

@@ -15,6 +15,8 @@ pub(super) enum Place {
     File(usize),
     /// An environment variable.
     Variable(Arc<str>),
+    /// An argument of the command line, by its option.
+    Argument(Arc<str>),
     /// Neither: a default, or a value set in code.
     Nowhere,
 }
@@ -66,6 +68,7 @@ pub(super) fn error(mut findings: Vec<Finding>, source: Option<Source<'_>>) -> C
         problem.key = finding.key;
         match (finding.place, source) {
             (Place::Variable(name), _) => problem.variable = Some(printable(&name)),
+            (Place::Argument(option), _) => problem.argument = Some(printable(&option)),
             (Place::File(offset), Some(source)) => {
                 problem.file = Some(source.name.to_owned());
                 problem.position = Some(source.position(offset));

@@ -44,7 +44,7 @@ const WORKER_THREADS: RangeInclusive<usize> = 0..=1_024;
 /// | `access_log` | `true` | | ours, 2026-11-22 |
 /// | `worker_threads` | `0` | 0 to 1024 | tokio's own default, 2026-11-22 |
 /// | `allow_open` | `false` | | ours, 2026-11-23 |
-/// | `[[gateway.clients]]` | none | at most 4096 tokens | [`GatewayClient`] |
+/// | `[[gateway.clients]]` | none | at most 4096 tokens; a list that is set and empty needs `allow_open` | [`GatewayClient`] |
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -149,6 +149,11 @@ impl Validate for GatewayConfig {
                  who may in [[gateway.clients]], or set gateway.allow_open = true",
                 self.listen
             ),
+        );
+        check.together(
+            self.allow_open || !self.clients.is_empty() || !check.is_set("clients"),
+            &["clients", "allow_open"],
+            "must not be empty, for then anyone may call: name who may, leave it out, or set gateway.allow_open = true",
         );
         client::check(&self.clients, check);
     }

@@ -11,6 +11,7 @@ use super::{
     environment,
     error::{ConfigError, ConfigProblemKind},
     finding::{Finding, Place, Source},
+    load::Argument,
     secret::printable,
 };
 
@@ -62,8 +63,12 @@ pub(super) fn is_in(text: &str) -> bool {
     !find(text).is_empty()
 }
 
-/// All that there are, in the file and in our variables.
-pub(super) fn findings(source: Option<Source<'_>>, environment: &[(String, String)]) -> Vec<Finding> {
+/// All that there are, in the file, in our variables and in the arguments.
+pub(super) fn findings(
+    source: Option<Source<'_>>,
+    environment: &[(String, String)],
+    arguments: &[Argument],
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let found = source.map(|source| (source.text, find(source.text)));
     if let Some((text, found)) = found.filter(|(_, found)| !found.is_empty()) {
@@ -83,6 +88,16 @@ pub(super) fn findings(source: Option<Source<'_>>, environment: &[(String, Strin
         for (kind, _) in find(name).into_iter().chain(find(value)) {
             findings.push(Finding {
                 place: Place::Variable(name.as_str().into()),
+                kind: ConfigProblemKind::LiteralSecret,
+                key: None,
+                message: kind.message().to_owned(),
+            });
+        }
+    }
+    for argument in arguments {
+        for (kind, _) in find(&argument.value) {
+            findings.push(Finding {
+                place: Place::Argument(argument.option.as_str().into()),
                 kind: ConfigProblemKind::LiteralSecret,
                 key: None,
                 message: kind.message().to_owned(),
@@ -326,7 +341,7 @@ mod tests {
         let text = "x = 's.sk-ant-hvs.ctk_'\n".repeat(40_000);
         assert_eq!(kinds(&text), []);
         let text = "x = 'sk-ant-api03-canary'\n".repeat(40_000);
-        assert_eq!(findings(Some(Source::new(Path::new("f.toml"), &text)), &[]).len(), 40_000);
+        assert_eq!(findings(Some(Source::new(Path::new("f.toml"), &text)), &[], &[]).len(), 40_000);
     }
 
     #[test]
@@ -348,7 +363,7 @@ mod tests {
             (format!("[a]\n'{secret}' = 5"), Some("a")),
             (format!("{secret}= = {secret}"), None),
         ] {
-            let found = findings(Some(Source::new(Path::new("f.toml"), &text)), &[]);
+            let found = findings(Some(Source::new(Path::new("f.toml"), &text)), &[], &[]);
             assert_eq!(found[0].key.as_deref(), key, "{text}");
         }
     }

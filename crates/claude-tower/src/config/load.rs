@@ -19,14 +19,36 @@ use super::{
     value::{Item, Reader, Value},
 };
 
+/// An argument of the command line: its option, the key that it sets, and its value.
+#[derive(Clone)]
+pub(super) struct Argument {
+    pub(super) option: String,
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
 /// The values that are set, by their keys.
 pub(super) type Settings = BTreeMap<KeyPath, Item>;
 
 /// Loads a `T` from the text of a file, if there is one, and an environment over it.
 ///
 /// Each key is read alone first, so that one wrong value does not hide the next; then all the good ones together.
-/// What an environment variable overrides is not looked at: it has no effect.
+/// What a variable or an argument overrides is not looked at: it has no effect.
 pub(super) fn load<T>(
+    source: Option<Source<'_>>,
+    folder: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    findings: Vec<Finding>,
+) -> Result<T, ConfigError>
+where
+    T: DeserializeOwned + Validate,
+{
+    load_under(&[], source, folder, environment, findings)
+}
+
+/// The same with the arguments of a command line over it.
+pub(super) fn load_under<T>(
+    arguments: &[Argument],
     source: Option<Source<'_>>,
     folder: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -36,7 +58,7 @@ where
     T: DeserializeOwned + Validate,
 {
     let environment: Vec<(String, String)> = environment.into_iter().collect();
-    let literals = literal::findings(source, &environment);
+    let literals = literal::findings(source, &environment, arguments);
     if !literals.is_empty() {
         // Nothing else is said: it might be in the words of a text that has secrets in it.
         return Err(error(literals, source));
@@ -47,6 +69,7 @@ where
         file::collect(source.text, &schema, &mut settings, &mut findings);
     }
     environment::collect(environment, &schema, &mut settings, &mut findings);
+    environment::collect_arguments(arguments, &schema, &mut settings, &mut findings);
 
     let mut places = Places::new();
     let mut unread = BTreeSet::new();

@@ -44,10 +44,11 @@
 //! to the working directory.
 //!
 //! A list of tables is set as a whole, as a TOML array on which the file's tables have no influence:
-//! `CLAUDE_TOWER__GATEWAY__CLIENTS='[{ name = "reports", token_sha256 = "sha256:…" }]'`. Empty means none. A part of such a
-//! list has no variable.
+//! `CLAUDE_TOWER__GATEWAY__CLIENTS='[{ name = "reports", token_sha256 = "sha256:…" }]'`. Empty means none, which
+//! is an error for clients, unless `gateway.allow_open` says that it is meant. A part of such a list has no variable.
 //!
-//! The environment stands over the file, the file over the defaults. A value that is overridden is not checked.
+//! The environment stands over the file, the file over the defaults, and what a [`Loader`] is given of a command line over the
+//! environment. A value that is overridden is not checked.
 //!
 //! # Secrets
 //!
@@ -66,6 +67,7 @@ mod finding;
 mod gateway;
 mod literal;
 mod load;
+mod loader;
 mod path;
 mod proxy;
 mod reason;
@@ -76,23 +78,25 @@ mod secrets;
 pub mod size;
 mod suggest;
 mod text;
+mod together;
 mod url;
 mod value;
 mod walk;
 
-use std::{ffi::OsString, path::Path, sync::Arc};
+use std::path::Path;
 
 use serde::Deserialize;
 
 use check::{Check, Validate};
-use finding::{Finding, Place, Source};
+use finding::Source;
 
 pub use client::{ClientConfig, HttpVersion, TlsConfig};
 pub use error::{ConfigError, ConfigProblem, ConfigProblemKind};
 pub use gateway::{GatewayClient, GatewayConfig};
+pub use loader::Loader;
 pub use proxy::{Proxy, ProxyUrl};
 pub use retry::RetryConfig;
-pub use secrets::{AwsConfig, KeyConfig, SecretsConfig, VaultConfig};
+pub use secrets::{AwsConfig, KeyConfig, KeyStart, SecretsConfig, VaultConfig};
 
 /// The whole configuration. See the [module docs](self).
 ///
@@ -126,7 +130,7 @@ impl Validate for Config {
         check.section("retry", &self.retry);
         check.section("secrets", &self.secrets);
         if let Some(upstream) = &self.gateway.upstream {
-            self.secrets.check_upstream(upstream, check);
+            self.secrets.check_upstream(upstream, true, check);
         }
     }
 }
@@ -144,7 +148,7 @@ impl Config {
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        Self::load_over(path, environment, Vec::new())
+        Self::loader(path).with_environment(environment).load()
     }
 
     /// [`load`](Self::load) with the environment of this process.
@@ -153,15 +157,7 @@ impl Config {
     ///
     /// As for [`load`](Self::load), and when one of our variables is not UTF-8.
     pub fn load_with_process_environment(path: Option<&Path>) -> Result<Self, ConfigError> {
-        let mut environment = Vec::new();
-        let mut findings = Vec::new();
-        for (name, value) in std::env::vars_os() {
-            match (name.into_string(), value.into_string()) {
-                (Ok(name), Ok(value)) => environment.push((name, value)),
-                (name, _) => findings.extend(not_utf8(name)),
-            }
-        }
-        Self::load_over(path, environment, findings)
+        Self::loader(path).with_process_environment().load()
     }
 
     /// Reads the text of a file, without an environment. `name` stands in errors.
@@ -184,6 +180,24 @@ impl Config {
         check::validate("", self)
     }
 
+    /// Checks values that were set in code for a gateway that has nothing else, as [`Loader::load_gateway`] does: beyond
+    /// [`validate`](Self::validate), that clients have a key or an upstream, that each of them would be given one, and that
+    /// the keys may go to the API if no upstream is set.
+    ///
+    /// # Errors
+    ///
+    /// When one of that is not so.
+    pub fn validate_gateway(&self) -> Result<(), ConfigError> {
+        check::validate("", &together::ForGateway(self.clone()))
+    }
+
+    /// What is no mistake in the configuration of a gateway and should be known, in a sentence each: that it serves whoever reaches it,
+    /// or that a line of business has no key of its own.
+    #[must_use]
+    pub fn gateway_warnings(&self) -> Vec<String> {
+        together::warnings(self)
+    }
+
     /// All keys there are, dotted, such as `client.tls.native_roots`; also those without a default. Those of each table in a
     /// list have `[]` behind the list's name.
     #[must_use]
@@ -198,24 +212,7 @@ impl Config {
         include_str!("../../claude-tower.reference.toml")
     }
 
-    fn load_over(
-        path: Option<&Path>,
-        environment: impl IntoIterator<Item = (String, String)>,
-        findings: Vec<Finding>,
-    ) -> Result<Self, ConfigError> {
-        let Some(path) = path else {
-            return load::load(None, None, environment, findings);
-        };
-        let text = file::read(path)?;
-        load::load(Some(Source::new(path, &text)), path.parent(), environment, findings)
+    fn loader(path: Option<&Path>) -> Loader {
+        path.into_iter().fold(Loader::new(), Loader::with_file)
     }
-}
-
-/// A variable whose name or value is not UTF-8, if it is one of ours.
-fn not_utf8(name: Result<String, OsString>) -> Option<Finding> {
-    let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
-    environment::ours(&name)?;
-    let message = "its name or its value is not UTF-8 text".to_owned();
-    let place = Place::Variable(Arc::from(name));
-    Some(Finding { place, kind: ConfigProblemKind::NotUtf8, key: None, message })
 }

@@ -16,7 +16,8 @@ use super::{
         check::{Check, Validate},
         path, text,
     },
-    NAME, SecretsConfig, refused,
+    NAME, SecretsConfig, VaultConfig, refused,
+    vault::{KV_VERSION, PATH, is_path},
 };
 
 const HEAVIEST: f64 = 1e6;
@@ -31,7 +32,12 @@ const SOURCES: [&str; 4] = ["env", "file", "aws", "vault"];
 /// | `env` | | a variable of the environment |
 /// | `file` | | a path, relative to the folder of the configuration file |
 /// | `aws` | | a name or an ARN in AWS Secrets Manager (feature `aws`) |
-/// | `vault` | | a path in the KV engine of [`VaultConfig`](super::VaultConfig) (feature `vault`) |
+/// | `vault` | | a path in the KV engine of [`VaultConfig`](super::VaultConfig) (feature `vault`): below the mount, or whole as in the API, `secret/data/claude/prod` |
+/// | `stage` | not set: `AWSCURRENT` | with `aws`: the label of the version |
+/// | `version_id` | not set | with `aws`: the only version that is fetched |
+/// | `mount` | not set: that of `[secrets.vault]` | with `vault`: where the KV engine is mounted |
+/// | `kv_version` | not set: that of `[secrets.vault]` | with `vault`: 1 or 2 |
+/// | `version` | not set: the present one | with `vault` and KV version 2: the only version that is fetched, from 1 |
 /// | `field` | not set: all of it is the key | the field of JSON that the key is in, with dots for objects in objects |
 /// | `lines` | `[]`: for all that have none of their own | lines of business that it is for |
 /// | `environment` | not set: for each | a name |
@@ -54,6 +60,16 @@ pub struct KeyConfig {
     pub aws: Option<String>,
     /// The path of the secret in Vault, below the mount.
     pub vault: Option<String>,
+    /// The label of the version in AWS Secrets Manager.
+    pub stage: Option<String>,
+    /// The id of the only version in AWS Secrets Manager that is fetched.
+    pub version_id: Option<String>,
+    /// Where the KV engine is mounted, if not where Vault's other keys are.
+    pub mount: Option<String>,
+    /// The version of that KV engine.
+    pub kv_version: Option<u8>,
+    /// The only version of the secret in Vault that is fetched.
+    pub version: Option<u64>,
     /// The field that the key is in, where that is JSON.
     pub field: Option<String>,
     /// The lines of business whose calls it is for.
@@ -80,6 +96,11 @@ impl Default for KeyConfig {
             file: None,
             aws: None,
             vault: None,
+            stage: None,
+            version_id: None,
+            mount: None,
+            kv_version: None,
+            version: None,
             field: None,
             lines: Vec::new(),
             environment: None,
@@ -147,6 +168,36 @@ impl KeyConfig {
         (!may).then_some(origin)
     }
 
+    /// The KV engine that it is in, and the path in it, of which the whole form of the API is read too: `secret/data/claude/prod`.
+    pub(super) fn in_vault<'a>(&'a self, vault: &'a VaultConfig) -> InVault<'a> {
+        let mount = self.mount.as_deref().unwrap_or(&vault.mount).trim_matches('/');
+        let kv_version = self.kv_version.unwrap_or(vault.kv_version);
+        let path = self.vault.as_deref().unwrap_or_default().trim_matches('/');
+        let below = path.strip_prefix(mount).and_then(|path| path.strip_prefix('/'));
+        let whole = if kv_version == 1 { below } else { below.and_then(|path| path.strip_prefix("data/")) };
+        InVault { mount, kv_version, path: whole.unwrap_or(path), is_whole: whole.is_some() }
+    }
+
+    /// What belongs to one store has no effect on keys from elsewhere.
+    fn check_store(&self, check: &mut Check<'_>) {
+        for (key, is_set, store, is_there) in [
+            ("stage", self.stage.is_some(), "aws", self.aws.is_some()),
+            ("version_id", self.version_id.is_some(), "aws", self.aws.is_some()),
+            ("mount", self.mount.is_some(), "vault", self.vault.is_some()),
+            ("kv_version", self.kv_version.is_some(), "vault", self.vault.is_some()),
+            ("version", self.version.is_some(), "vault", self.vault.is_some()),
+        ] {
+            let message = format!("is only for keys with {store}");
+            check.together(is_there || !is_set, &[key, store], message);
+        }
+        let is_mount = self.mount.as_deref().is_none_or(is_path);
+        check.require(is_mount, "mount", PATH);
+        if let Some(kv_version) = self.kv_version {
+            check.number("kv_version", kv_version, KV_VERSION);
+        }
+        check.require(self.version != Some(0), "version", "must be at least 1");
+    }
+
     fn sources(&self) -> Vec<&'static str> {
         let set = [self.env.is_some(), self.file.is_some(), self.aws.is_some(), self.vault.is_some()];
         SOURCES.into_iter().zip(set).filter_map(|(name, is_set)| is_set.then_some(name)).collect()
@@ -167,9 +218,16 @@ impl Validate for KeyConfig {
                 check.together(false, several, message);
             }
         }
+        self.check_store(check);
         let is_variable = self.env.as_deref().is_none_or(is_variable);
         check.require(is_variable, "env", "must be the name of a variable: letters, digits and _");
-        for (key, id) in [("aws", &self.aws), ("vault", &self.vault), ("field", &self.field)] {
+        for (key, id) in [
+            ("aws", &self.aws),
+            ("stage", &self.stage),
+            ("version_id", &self.version_id),
+            ("vault", &self.vault),
+            ("field", &self.field),
+        ] {
             let is_id = id.as_deref().is_none_or(is_id);
             check.require(is_id, key, "must be 1 to 2048 visible ASCII characters");
         }
@@ -190,6 +248,35 @@ impl Validate for KeyConfig {
         let weight = self.weight;
         let message = format!("must be above 0 and at most {HEAVIEST}, but is {weight}");
         check.require(weight > 0.0 && weight <= HEAVIEST, "weight", message);
+    }
+}
+
+/// Where in Vault a key is.
+pub(super) struct InVault<'a> {
+    pub(super) mount: &'a str,
+    pub(super) kv_version: u8,
+    /// Below the mount.
+    pub(super) path: &'a str,
+    /// Whether it was written as in the API.
+    pub(super) is_whole: bool,
+}
+
+impl InVault<'_> {
+    /// Why it is hardly the path of a secret. Those that are such all the same can be written as in the API.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if !is_path(self.path) {
+            return Err(PATH.to_owned());
+        }
+        let (mount, path) = (self.mount, self.path);
+        let begins_with = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+        if self.is_whole || self.kv_version == 1 || !(begins_with("data") || begins_with(mount)) {
+            return Ok(());
+        }
+        let rest = path.strip_prefix(mount).unwrap_or(path).trim_start_matches('/');
+        let rest = rest.strip_prefix("data/").unwrap_or(rest);
+        Err(format!(
+            "must be the path below the mount, such as {rest}, or the whole one of the API, {mount}/data/{rest}, but is neither"
+        ))
     }
 }
 
@@ -234,7 +321,13 @@ impl<'a> Stores<'a> {
                 Some(aws) => aws,
                 None => self.config.aws.store()?,
             };
-            let source = self.aws.insert(aws).secret(id.as_str());
+            let mut source = self.aws.insert(aws).secret(id.as_str()).with_overlap(self.config.overlap);
+            if let Some(stage) = &key.stage {
+                source = source.with_stage(stage.as_str());
+            }
+            if let Some(version) = &key.version_id {
+                source = source.with_version_id(version.as_str());
+            }
             return Ok(Key::new(
                 key.name.as_str(),
                 match &key.field {
@@ -244,12 +337,21 @@ impl<'a> Stores<'a> {
             ));
         }
         #[cfg(feature = "vault")]
-        if let Some(path) = &key.vault {
+        if key.vault.is_some() {
             let vault = match self.vault.take() {
                 Some(vault) => vault,
                 None => self.config.vault.store()?,
             };
-            let source = self.config.vault.secret(self.vault.insert(vault), path);
+            let vault = self.vault.insert(vault);
+            let at = key.in_vault(&self.config.vault);
+            let source = match at.kv_version {
+                1 => vault.kv1(at.mount, at.path),
+                _ => vault.kv2(at.mount, at.path),
+            };
+            let mut source = source.with_overlap(self.config.overlap);
+            if let Some(version) = key.version {
+                source = source.with_version(version);
+            }
             return Ok(Key::new(
                 key.name.as_str(),
                 match &key.field {

@@ -47,6 +47,7 @@ const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
 ///
 /// | key | default | range | from |
 /// | --- | --- | --- | --- |
+/// | `start` | `"eager"` | `"eager"`, `"lazy"` | ours, 2026-11-23 |
 /// | `existing` | `"replace"` | `"replace"`, `"keep"`, `"refuse"` | ours, 2026-11-23 |
 /// | `environment` | not set | a name | |
 /// | `strict_lines` | `false` | | ours, 2026-11-23 |
@@ -73,6 +74,8 @@ const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SecretsConfig {
+    /// When keys are fetched first. For whoever starts the stack: a ring does nothing by itself.
+    pub start: KeyStart,
     /// What becomes of a credential that a request carries already.
     #[serde(with = "ExistingWords")]
     pub existing: Existing,
@@ -132,6 +135,7 @@ impl Default for SecretsConfig {
     fn default() -> Self {
         let (failure_backoff, failure_backoff_max) = FAILURE_BACKOFF;
         Self {
+            start: KeyStart::default(),
             existing: Existing::default(),
             environment: None,
             strict_lines: false,
@@ -257,15 +261,52 @@ impl SecretsConfig {
     }
 
     /// Checks that each key may go where the gateway sends it. Otherwise its requests would be refused, one by one.
-    pub(super) fn check_upstream(&self, upstream: &Uri, check: &mut Check<'_>) {
+    pub(super) fn check_upstream(&self, upstream: &Uri, is_set: bool, check: &mut Check<'_>) {
         for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| self.uses(key)) {
             if let Some(origin) = key.lacks(upstream) {
                 let origins = format!("secrets.keys[{index}].origins");
-                let message =
-                    format!("must go together: {origins} has to name {origin}, where gateway.upstream is");
+                let why = if is_set {
+                    "where gateway.upstream is"
+                } else {
+                    "which is called, since gateway.upstream is not set"
+                };
+                let message = format!("must go together: {origins} has to name {origin}, {why}");
                 check.together(false, &[&origins, "gateway.upstream"], message);
             }
         }
+    }
+
+    /// Whether a caller of this environment and line gets a key, and whether that is one of the line. The same as the ring's own
+    /// choice, but about names alone.
+    pub(super) fn for_caller(&self, environment: Option<&str>, line: Option<&str>) -> Result<bool, Unmapped> {
+        let own = self.environment.as_deref();
+        if own.zip(environment).is_some_and(|(own, asked)| own != asked) {
+            return Err(Unmapped::OtherEnvironment);
+        }
+        let environment = own.or(environment);
+        let is_here =
+            |key: &&KeyConfig| key.environment.is_none() || key.environment.as_deref() == environment;
+        let here = || self.keys.iter().filter(is_here);
+        if let Some(line) = line {
+            if here().any(|key| key.lines.iter().any(|other| other == line)) {
+                return Ok(true);
+            }
+            if self.strict_lines {
+                return Err(Unmapped::Line);
+            }
+        }
+        if here().any(|key| key.lines.is_empty()) {
+            return Ok(line.is_none());
+        }
+        let is_of_one = |key: &KeyConfig| key.environment.is_some();
+        let has_environment = here().any(is_of_one);
+        let lacks = !has_environment && self.keys.iter().any(is_of_one);
+        Err(if lacks { Unmapped::Environment } else { Unmapped::Line })
+    }
+
+    /// Whether any of the keys is for this stack.
+    pub(super) fn has_a_key(&self) -> bool {
+        self.keys.iter().any(|key| self.uses(key))
     }
 
     fn uses(&self, key: &KeyConfig) -> bool {
@@ -285,14 +326,58 @@ impl SecretsConfig {
                 &[&format!("keys[{index}].vault"), "vault.address"],
                 "needs secrets.vault.address as well: where Vault is",
             );
+            if key.vault.is_some() {
+                let at = key.in_vault(&self.vault);
+                let path = format!("keys[{index}].vault");
+                if let Err(message) = at.check() {
+                    check.require(false, &path, message);
+                }
+                check.together(
+                    at.kv_version != 1 || key.version.is_none(),
+                    &[&format!("keys[{index}].version"), "vault.kv_version"],
+                    "needs an engine of KV version 2: version 1 keeps no versions",
+                );
+            }
         }
+        self.check_policy(check);
+        self.check_timeouts(check);
         let count = self.keys.len();
         check.require(count <= MAX_KEYS, "keys", format!("must be no more than {MAX_KEYS}, but are {count}"));
         check.together(
-            self.keys.is_empty() || self.keys.iter().any(|key| self.uses(key)),
+            self.keys.is_empty() || self.has_a_key(),
             &["environment", "keys"],
             "must be that of a key: each of secrets.keys has another environment",
         );
+    }
+}
+
+impl SecretsConfig {
+    /// What keys are asked for, where there are none.
+    fn check_policy(&self, check: &mut Check<'_>) {
+        for (key, is_set) in [
+            ("existing", self.existing != Existing::default()),
+            ("environment", self.environment.is_some()),
+            ("strict_lines", self.strict_lines),
+        ] {
+            check.together(
+                !is_set || !self.keys.is_empty(),
+                &[key, "keys"],
+                "has no effect without a key: name one in [[secrets.keys]]",
+            );
+        }
+    }
+
+    /// A fetch that is given up as a whole has not even the time for what went well.
+    fn check_timeouts(&self, check: &mut Check<'_>) {
+        for (key, timeout, is_used) in [
+            ("aws.timeout", self.aws.timeout, self.keys.iter().any(|key| key.aws.is_some())),
+            ("vault.timeout", self.vault.timeout, self.keys.iter().any(|key| key.vault.is_some())),
+        ] {
+            if is_used {
+                let fetch = ("fetch_timeout", self.fetch_timeout);
+                not_above(check, (key, timeout), fetch, &FETCH_TIMEOUT);
+            }
+        }
     }
 }
 
@@ -352,6 +437,29 @@ fn not_above(
 /// What is refused further down is out of range here already, unless the two differ. The error must show no secret.
 fn refused(error: &dyn std::error::Error) -> ConfigError {
     ConfigError::one(ConfigProblem::new(ConfigProblemKind::OutOfRange, error.to_string()))
+}
+
+/// Why a caller gets no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unmapped {
+    /// The caller is of another environment than the stack.
+    OtherEnvironment,
+    /// No key is for the environment, or for all.
+    Environment,
+    /// No key is for the line, or for all.
+    Line,
+}
+
+/// When keys are fetched first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum KeyStart {
+    /// Before the first request comes ([`KeyRing::start`]): what cannot be had is known then.
+    #[default]
+    Eager,
+    /// With the first request that needs them, which waits for them.
+    Lazy,
 }
 
 /// How [`Existing`] is written.

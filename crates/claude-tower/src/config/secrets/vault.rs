@@ -15,7 +15,7 @@ use super::{
 };
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(300);
-const KV_VERSION: RangeInclusive<u8> = 1..=2;
+pub(super) const KV_VERSION: RangeInclusive<u8> = 1..=2;
 const ADDRESS: Rules = Rules { schemes: &["http", "https"], user: false, path: true, port: &[] };
 const ADDRESS_EXPECTED: &str =
     "an http or https URL without user, query and fragment, such as https://vault.internal:8200";
@@ -33,10 +33,12 @@ const ADDRESS_EXPECTED: &str =
 /// | `token_env`, `token_file` | not set | where a token is kept |
 /// | `role_id`, with `secret_id_env` or `secret_id_file` | not set | a login as an AppRole |
 /// | `kubernetes_role` | not set | a login with the token of the pod's service account |
-/// | `auth_mount` | not set | where the method of the login is mounted, if not by its own name |
+/// | `jwt_role`, with `jwt_env` or `jwt_file` | not set | a login with a JSON Web Token |
+/// | `auth_mount` | not set | where the method of the login is mounted, if not by its own name; needs one of the three roles |
 ///
 /// One way to get a token at the most: without any, requests carry none, which is right for an agent that puts one on. Relative
-/// paths are relative to the folder of the configuration file.
+/// paths are relative to the folder of the configuration file. Requests go straight to the server, past `client.proxy` and any
+/// proxy in the environment.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -59,17 +61,24 @@ pub struct VaultConfig {
     /// The variable that holds a token.
     pub token_env: Option<String>,
     /// The file that holds a token.
-    #[serde(deserialize_with = "path::optional")]
+    #[serde(deserialize_with = "path::optional_of_secret")]
     pub token_file: Option<PathBuf>,
     /// The role id of an AppRole.
     pub role_id: Option<String>,
     /// The variable that holds the secret id of the AppRole.
     pub secret_id_env: Option<String>,
     /// The file that holds the secret id of the AppRole.
-    #[serde(deserialize_with = "path::optional")]
+    #[serde(deserialize_with = "path::optional_of_secret")]
     pub secret_id_file: Option<PathBuf>,
     /// The role that the service account of the pod logs in as.
     pub kubernetes_role: Option<String>,
+    /// The role that a JSON Web Token logs in as.
+    pub jwt_role: Option<String>,
+    /// The variable that holds the JSON Web Token.
+    pub jwt_env: Option<String>,
+    /// The file that holds the JSON Web Token.
+    #[serde(deserialize_with = "path::optional_of_secret")]
+    pub jwt_file: Option<PathBuf>,
     /// Where the method of the login is mounted.
     pub auth_mount: Option<String>,
 }
@@ -89,6 +98,9 @@ impl Default for VaultConfig {
             secret_id_env: None,
             secret_id_file: None,
             kubernetes_role: None,
+            jwt_role: None,
+            jwt_env: None,
+            jwt_file: None,
             auth_mount: None,
         }
     }
@@ -128,15 +140,15 @@ impl VaultConfig {
         if let Some(role) = &self.kubernetes_role {
             vault = vault.with_kubernetes(role.as_str());
         }
+        if let Some(role) = &self.jwt_role {
+            let role = role.as_str();
+            if let Some(variable) = &self.jwt_env {
+                vault = vault.with_jwt(role, EnvironmentSource::new(variable.as_str()));
+            } else if let Some(path) = &self.jwt_file {
+                vault = vault.with_jwt(role, FileSource::new(path));
+            }
+        }
         Ok(vault)
-    }
-
-    pub(super) fn secret(
-        &self,
-        vault: &claude_secrets::source::Vault,
-        path: &str,
-    ) -> claude_secrets::source::VaultSource {
-        if self.kv_version == 1 { vault.kv1(&self.mount, path) } else { vault.kv2(&self.mount, path) }
     }
 }
 
@@ -146,17 +158,23 @@ impl Validate for VaultConfig {
         check.require(valid, "address", format!("must be {ADDRESS_EXPECTED}"));
         check.number("kv_version", self.kv_version, KV_VERSION);
         check.duration("timeout", self.timeout, TIMEOUT);
+        check.require(is_path(&self.mount), "mount", PATH);
         for (key, id) in [
-            ("mount", Some(&self.mount)),
             ("namespace", self.namespace.as_ref()),
             ("role_id", self.role_id.as_ref()),
             ("kubernetes_role", self.kubernetes_role.as_ref()),
-            ("auth_mount", self.auth_mount.as_ref()),
+            ("jwt_role", self.jwt_role.as_ref()),
         ] {
             let is_id = id.is_none_or(|id| is_id(id));
             check.require(is_id, key, "must be visible ASCII characters, at least one");
         }
-        for (key, variable) in [("token_env", &self.token_env), ("secret_id_env", &self.secret_id_env)] {
+        let is_mount = self.auth_mount.as_deref().is_none_or(is_path);
+        check.require(is_mount, "auth_mount", PATH);
+        for (key, variable) in [
+            ("token_env", &self.token_env),
+            ("secret_id_env", &self.secret_id_env),
+            ("jwt_env", &self.jwt_env),
+        ] {
             let is_variable = variable.as_deref().is_none_or(is_variable);
             check.require(is_variable, key, "must be the name of a variable: letters, digits and _");
         }
@@ -171,29 +189,61 @@ impl VaultConfig {
             ("token_file", self.token_file.is_some()),
             ("role_id", self.role_id.is_some()),
             ("kubernetes_role", self.kubernetes_role.is_some()),
+            ("jwt_role", self.jwt_role.is_some()),
         ];
         let ways: Vec<&str> = ways.iter().filter_map(|(key, is_set)| is_set.then_some(*key)).collect();
         let message = format!("must be the only way to get a token, but there are {}", ways.join(" and "));
         check.together(ways.len() <= 1, &ways, message);
 
-        let ids = [self.secret_id_env.is_some(), self.secret_id_file.is_some()];
-        let count = ids.iter().filter(|is_set| **is_set).count();
-        check.together(
-            self.role_id.is_none() || count > 0,
-            &["role_id", "secret_id_env", "secret_id_file"],
-            "needs secrets.vault.secret_id_env or secrets.vault.secret_id_file as well",
+        let secret_id = (self.secret_id_env.is_some(), self.secret_id_file.is_some());
+        role_needs(
+            check,
+            ("role_id", self.role_id.is_some()),
+            ["secret_id_env", "secret_id_file"],
+            secret_id,
         );
+        let jwt = (self.jwt_env.is_some(), self.jwt_file.is_some());
+        role_needs(check, ("jwt_role", self.jwt_role.is_some()), ["jwt_env", "jwt_file"], jwt);
+
+        let logs_in = self.role_id.is_some() || self.kubernetes_role.is_some() || self.jwt_role.is_some();
         check.together(
-            self.role_id.is_some() || count == 0,
-            &["secret_id_env", "secret_id_file", "role_id"],
-            "needs secrets.vault.role_id as well",
-        );
-        check.together(
-            count < 2,
-            &["secret_id_env", "secret_id_file"],
-            "must be the only one: set secrets.vault.secret_id_env or secrets.vault.secret_id_file",
+            logs_in || self.auth_mount.is_none(),
+            &["auth_mount", "role_id", "kubernetes_role", "jwt_role"],
+            "needs a login, by secrets.vault.role_id, secrets.vault.kubernetes_role or secrets.vault.jwt_role",
         );
     }
+}
+
+/// A role and what proves it, in a variable or in a file: both or neither, and one of the two.
+fn role_needs(
+    check: &mut Check<'_>,
+    (role, has_role): (&str, bool),
+    [env, file]: [&str; 2],
+    (has_env, has_file): (bool, bool),
+) {
+    check.together(
+        !has_role || has_env || has_file,
+        &[role, env, file],
+        format!("needs secrets.vault.{env} or secrets.vault.{file} as well"),
+    );
+    check.together(
+        has_role || !(has_env || has_file),
+        &[env, file, role],
+        format!("needs secrets.vault.{role} as well"),
+    );
+    check.together(
+        !(has_env && has_file),
+        &[env, file],
+        format!("must be the only one: set secrets.vault.{env} or secrets.vault.{file}"),
+    );
+}
+
+pub(super) const PATH: &str =
+    "must be a path of visible ASCII characters, without empty names, . and .. in it";
+
+/// Whether it is a path at Vault, where slashes around it do not matter.
+pub(super) fn is_path(path: &str) -> bool {
+    is_id(path) && path.trim_matches('/').split('/').all(|name| !matches!(name, "" | "." | ".."))
 }
 
 impl fmt::Debug for VaultConfig {
@@ -212,6 +262,9 @@ impl fmt::Debug for VaultConfig {
             secret_id_env,
             secret_id_file,
             kubernetes_role,
+            jwt_role,
+            jwt_env,
+            jwt_file,
             auth_mount,
         } = self;
         f.debug_struct("VaultConfig")
@@ -227,6 +280,9 @@ impl fmt::Debug for VaultConfig {
             .field("secret_id_env", secret_id_env)
             .field("secret_id_file", secret_id_file)
             .field("kubernetes_role", kubernetes_role)
+            .field("jwt_role", jwt_role)
+            .field("jwt_env", jwt_env)
+            .field("jwt_file", jwt_file)
             .field("auth_mount", auth_mount)
             .finish()
     }
