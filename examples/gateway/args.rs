@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use claude_tower::config::GatewayConfig;
+use claude_tower::config::{Config, ConfigError, Loader};
 
 /// A gateway to the Claude API.
 #[derive(Debug, clap::Parser)]
@@ -26,12 +26,17 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn apply_to(&self, gateway: &mut GatewayConfig) {
+    pub(crate) fn load(&self) -> Result<Config, ConfigError> {
+        let mut loader = Loader::new().with_process_environment();
+        if let Some(path) = &self.config {
+            loader = loader.with_file(path);
+        }
         if let Some(listen) = self.listen {
-            gateway.listen = listen;
+            loader = loader.with_argument("--listen", "gateway.listen", listen.to_string());
         }
         if let Some(upstream) = &self.upstream {
-            gateway.upstream = Some(upstream.clone());
+            loader = loader.with_argument("--upstream", "gateway.upstream", upstream.to_string());
         }
+        loader.load_gateway()
     }
 }

@@ -19,12 +19,14 @@ use tower::ServiceExt;
 
 use crate::access_log::Line;
 use crate::buffering::Buffering;
+use crate::page::NoPages;
 
 /// What every request needs.
 #[derive(Clone)]
 pub(crate) struct Gateway {
     /// Who may call; without it, whoever reaches the gateway.
     pub(crate) door: Option<Door>,
+    pub(crate) no_pages: Option<NoPages>,
     pub(crate) upstream: Upstream<Stack>,
     pub(crate) buffering: Buffering,
     /// Whether callers are told not to repeat what was repeated here.
@@ -36,6 +38,9 @@ pub(crate) struct Gateway {
 /// not admitted nothing but the head is read.
 pub(crate) async fn forward(gateway: Gateway, mut request: Request) -> Response {
     let mut line = gateway.access_log.then(|| Line::begin(&request));
+    if let Some(Err(error)) = gateway.no_pages.map(|no_pages| no_pages.check(&request)) {
+        return logged(Error::from_service(error, None).into_response(), line);
+    }
     if let Some(door) = &gateway.door {
         match door.admit(request.headers_mut()) {
             Ok(admitted) => {

@@ -13,7 +13,9 @@ mod access_log;
 mod args;
 mod buffering;
 mod forward;
+mod keys;
 mod new_token;
+mod page;
 mod server;
 mod shutdown;
 mod target;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use claude_tower::config::Config;
+use claude_tower::config::ClientConfig;
 use tracing_subscriber::EnvFilter;
 
 use args::Args;
@@ -56,12 +58,19 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if args.new_token {
         return new_token::print();
     }
-    let mut config = Config::load_with_process_environment(args.config.as_deref())?;
-    args.apply_to(&mut config.gateway);
-    config.validate()?;
+    let config = args.load()?;
+    for warning in config.gateway_warnings() {
+        tracing::warn!("{warning}");
+    }
     if args.check {
-        // Certificates and keys are read too: a file that is not there should not wait for the first start.
+        // Certificates are read too: a file that is not there should not wait for the first start.
         claude_tower::client::HyperClient::new(&config.client)?;
+        if let Some(path) = &config.secrets.vault.ca_file {
+            let mut believing = ClientConfig::default();
+            believing.tls.native_roots = false;
+            believing.tls.extra_ca = vec![path.clone()];
+            claude_tower::client::HyperClient::new(&believing)?;
+        }
         config.gateway.door()?;
         // Keys are not fetched: that is for whoever may read them.
         config.secrets.layer()?;

@@ -16,16 +16,16 @@ use tower::{Layer, service_fn};
 
 use crate::buffering::Buffering;
 use crate::forward::{Gateway, forward};
+use crate::keys;
+use crate::page::NoPages;
 use crate::shutdown::Shutdown;
 use crate::target::Target;
 
 /// Serves until a signal comes and what is running has ended.
 pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind(config.gateway.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", config.gateway.listen))?;
-    let address = listener.local_addr()?;
-    announce_callers(config);
+    if !config.gateway.clients.is_empty() {
+        println!("admitting clients by their tokens: {} of them", config.gateway.clients.len());
+    }
     let target = Target::choose(config).await?;
     let errors = ErrorLayer::observe().with_reporter(TracingReporter::new());
     let client = HyperClient::new(&target.client(&config.client))?;
@@ -33,13 +33,12 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     if let Some(retry) = config.retry.layer()? {
         stack = stack.layer(Slot::Retry, retry);
     }
-    if let Some(secrets) = config.secrets.layer()? {
-        // A key that cannot be had is better known now than with the first request.
-        secrets.ring().start().await?;
+    if let Some(secrets) = keys::layer(&config.secrets).await? {
         stack = stack.layer(Slot::Secrets, secrets);
     }
     let gateway = Gateway {
         door: config.gateway.door()?,
+        no_pages: NoPages::new(config),
         upstream: UpstreamLayer::new(target.uri.clone())?.layer(stack.build(client)),
         buffering: Buffering::new(config),
         final_word: config.retry.enabled && config.retry.final_word,
@@ -51,6 +50,11 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         async move { Ok::<_, Infallible>(forward(gateway, request).await) }
     });
 
+    // Who can connect finds everything ready.
+    let listener = TcpListener::bind(config.gateway.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.gateway.listen))?;
+    let address = listener.local_addr()?;
     // Without this, small writes wait up to 40 ms for the other side's delayed acknowledgement.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -70,15 +74,4 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-fn announce_callers(Config { gateway, secrets, .. }: &Config) {
-    if !gateway.clients.is_empty() {
-        println!("admitting clients by their tokens: {} of them", gateway.clients.len());
-        if secrets.keys.is_empty() {
-            tracing::warn!("their requests go on without a key: there is none in [[secrets.keys]]");
-        }
-    } else if gateway.allow_open && !gateway.listen.ip().to_canonical().is_loopback() {
-        tracing::warn!("whoever reaches {} may call (gateway.allow_open)", gateway.listen);
-    }
 }

@@ -1,5 +1,7 @@
 //! The door: who may call, and that tokens end there.
 
+mod pages;
+
 use std::process::Command;
 
 use claude_tower::secrets::SecretString;
@@ -160,7 +162,7 @@ async fn where_others_reach_it_there_are_clients_or_the_word_for_it() {
     };
     let exit = gateway::run(&mut on("0.0.0.0:0")).await;
     assert_eq!(exit.code(), Some(1));
-    for word in ["gateway.listen: ", "[[gateway.clients]]", "gateway.allow_open = true"] {
+    for word in ["argument --listen: ", "[[gateway.clients]]", "gateway.allow_open = true"] {
         assert!(exit.stderr.contains(word), "{word}: {}", exit.stderr);
     }
     assert!(!exit.stdout.contains("ready"), "{}", exit.stdout);
@@ -189,10 +191,14 @@ async fn clients_are_checked_and_a_token_in_the_configuration_is_refused() {
             format!("{}{}", exit.stdout, exit.stderr).replace(&file.0.display().to_string(), "FILE"),
         )
     };
-    let good = format!("[[gateway.clients]]\nname = 'a'\ntoken_sha256 = '{}'\n", hash(TOKEN));
+    let client = format!("[[gateway.clients]]\nname = 'a'\ntoken_sha256 = '{}'\n", hash(TOKEN));
+    let good = format!("{client}[[secrets.keys]]\nname = 'k'\nenv = 'KEY'\n");
     assert_eq!(check(&good).await, (Some(0), "the configuration is good".to_owned()));
+    let (code, said) = check(&client).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("gateway.clients: need a key, since their tokens end here"), "{said}");
 
-    let twice = format!("{good}\n{good}");
+    let twice = format!("{client}\n{client}");
     let (code, said) = check(&twice).await;
     assert_eq!(code, Some(1));
     assert!(

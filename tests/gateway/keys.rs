@@ -32,7 +32,8 @@ fn configured(upstream: &Upstream, file: &File) -> Command {
 
 async fn ask(gateway: &Gateway, credential: &str) -> Peer {
     let mut caller = Peer::connect(gateway.address).await;
-    let head = format!("POST /v1/messages HTTP/1.1\r\nhost: x\r\n{credential}content-length: 2\r\n\r\n{{}}");
+    let head =
+        format!("POST /v1/messages HTTP/1.1\r\nhost: localhost\r\n{credential}content-length: 2\r\n\r\n{{}}");
     caller.send(head).await;
     caller
 }
@@ -115,6 +116,65 @@ async fn a_key_that_cannot_be_had_is_said_at_the_start() {
 }
 
 #[tokio::test]
+async fn one_key_that_cannot_be_had_costs_nobody_else_his() {
+    let mut upstream = Upstream::start().await;
+    let text = [
+        client("chat", "ctk_canary-chat-0123456789"),
+        client("reports", "ctk_canary-reports-0123456789"),
+        key("chat", "env = \"CHAT_KEY\"\nlines = [\"chat\"]", &upstream),
+        key("reports", "env = \"NO_SUCH_KEY\"\nlines = [\"reports\"]", &upstream),
+    ];
+    let file = File::new("one.toml", &text.concat());
+    let mut command = configured(&upstream, &file);
+    command.env("CHAT_KEY", "sk-ant-api03-canary-chat");
+    let gateway = Gateway::start(&mut command).await;
+    let mut chat = ask(&gateway, "x-api-key: ctk_canary-chat-0123456789\r\n").await;
+    let (mut seen, _) = upstream.whole_request().await;
+    assert_eq!(seen.head.get("x-api-key"), Some("sk-ant-api03-canary-chat"));
+    seen.peer.send(ANSWER).await;
+    upstream.keep(seen.peer);
+    assert_eq!(chat.answer("POST").await.status(), 200);
+    let mut reports = ask(&gateway, "x-api-key: ctk_canary-reports-0123456789\r\n").await;
+    assert_eq!(reports.answer("POST").await.status(), 503);
+    let exit = gateway.stop().await;
+    let error = exit.stderr.lines().find(|line| line.contains("ERROR")).unwrap();
+    assert!(
+        error.contains("key `reports` cannot be had, and its line has no other: env:NO_SUCH_KEY"),
+        "{error}"
+    );
+    assert!(!exit.stderr.contains("canary"), "{}", exit.stderr);
+}
+
+#[tokio::test]
+async fn lazy_keys_are_fetched_when_they_are_needed() {
+    let mut upstream = Upstream::start().await;
+    let kept = File::new("lazy.key", "");
+    let text =
+        format!("secrets.start = \"lazy\"\n{}", key("a", &format!("file = \"{}\"", kept.shown()), &upstream));
+    let file = File::new("lazy.toml", &text);
+    let gateway = Gateway::start(&mut configured(&upstream, &file)).await;
+    std::fs::write(&kept.0, "sk-ant-api03-canary").unwrap();
+    let mut caller = ask(&gateway, "").await;
+    let (mut seen, _) = upstream.whole_request().await;
+    assert_eq!(seen.head.get("x-api-key"), Some("sk-ant-api03-canary"));
+    seen.peer.send(ANSWER).await;
+    assert_eq!(caller.answer("POST").await.status(), 200);
+}
+
+/// Whoever can connect would take it for ready.
+#[tokio::test]
+async fn nobody_can_connect_before_the_keys_are_there() {
+    let upstream = Upstream::start().await;
+    let file = File::new("before.toml", &key("a", "env = \"NO_SUCH_KEY\"", &upstream));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = gateway::command();
+    command.args(["--listen", &taken.local_addr().unwrap().to_string(), "--upstream", &upstream.url()]);
+    let exit = gateway::run(command.arg("--config").arg(&file.0)).await;
+    assert_eq!(exit.code(), Some(1));
+    assert!(exit.stderr.contains("no key to start with"), "that comes first: {}", exit.stderr);
+}
+
+#[tokio::test]
 async fn a_key_goes_nowhere_that_it_does_not_name() {
     let upstream = Upstream::start().await;
     let text = "[[secrets.keys]]\nname = \"a\"\nenv = \"KEY\"\n";
@@ -124,6 +184,11 @@ async fn a_key_goes_nowhere_that_it_does_not_name() {
     assert_eq!(exit.code(), Some(1));
     let expected = format!("secrets.keys[0].origins has to name {}", upstream.url());
     assert!(exit.stderr.contains(&expected), "{}", exit.stderr);
+    let elsewhere = File::new("elsewhere.toml", &key("a", "env = \"KEY\"", &upstream));
+    let exit = gateway::run(gateway::command().args(["--check", "--config"]).arg(&elsewhere.0)).await;
+    assert_eq!(exit.code(), Some(1));
+    let expected = "secrets.keys[0].origins has to name https://api.anthropic.com, which is called";
+    assert!(exit.stderr.contains(expected), "{}", exit.stderr);
 
     // Without another upstream it is the API, and no simulator, which would get the key.
     let mut command = gateway::command();
