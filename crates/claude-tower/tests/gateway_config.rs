@@ -5,8 +5,11 @@
 use std::path::PathBuf;
 
 use claude_tower::config::{Config, ConfigError, ConfigProblemKind as Kind, Loader};
-use claude_tower::secrets::SecretString;
 use claude_tower::secrets::door::TokenHash;
+use claude_tower::secrets::{SecretString, SecretsError, SecretsErrorKind};
+use claude_tower::wire::call::Caller;
+use claude_tower::wire::{Body, BoxError};
+use tower::{Layer, ServiceExt};
 
 /// A file of this text, removed at the end.
 struct File(PathBuf);
@@ -42,7 +45,7 @@ fn client(name: &str, lines: &str) -> String {
 }
 
 fn key(name: &str, lines: &str) -> String {
-    format!("[[secrets.keys]]\nname = '{name}'\nenv = 'KEY'\n{lines}\n")
+    format!("[[secrets.keys]]\nname = '{name}'\nenv = 'NO_SUCH_KEY'\n{lines}\n")
 }
 
 #[test]
@@ -161,6 +164,68 @@ fn each_client_gets_a_key() {
         };
         let text = format!("{policy}\n{clients}{keys}");
         assert_eq!(gateway(&text).err(), expected, "{text}");
+    }
+}
+
+/// What is said beforehand is what the ring does: all keys, clients and policies of two lines and two environments.
+#[tokio::test]
+async fn a_client_is_refused_here_if_the_ring_would_refuse_it() {
+    let words =
+        |key: &str, value: Option<&str>| value.map_or(String::new(), |value| format!("{key} = {value}\n"));
+    let (environments, lines) = ([None, Some("'prod'"), Some("'test'")], [None, Some("'x'"), Some("'y'")]);
+    let (mut good, mut bad) = (0, 0);
+    for own in environments {
+        for strict in ["true", "false"] {
+            for (of_first, for_first) in
+                [(None, Some("['x']")), (Some("'prod'"), Some("['x']")), (Some("'prod'"), None)]
+            {
+                for (of_second, for_second) in
+                    [(None, None), (Some("'test'"), Some("['y']")), (Some("'prod'"), Some("['y']"))]
+                {
+                    let keys = format!(
+                        "[secrets]\nstrict_lines = {strict}\n{}{}{}",
+                        words("environment", own),
+                        key("a", &(words("environment", of_first) + &words("lines", for_first))),
+                        key("b", &(words("environment", of_second) + &words("lines", for_second)))
+                    );
+                    if Config::from_toml(&keys, "f.toml").is_err() {
+                        // No key is of this stack: that is said already.
+                        continue;
+                    }
+                    for environment in environments {
+                        for line in lines {
+                            let of_client = words("environment", environment) + &words("line", line);
+                            let expected = gateway(&format!("{}{keys}", client("c", &of_client)));
+                            let refused = is_refused(&keys, environment, line).await;
+                            assert_eq!(expected.is_err(), refused, "{of_client}{keys}\n{expected:?}");
+                            *(if refused { &mut bad } else { &mut good }) += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(good > 50 && bad > 50, "{good} {bad}");
+}
+
+/// Whether the ring has no key for a caller, whatever its source may have.
+async fn is_refused(keys: &str, environment: Option<&str>, line: Option<&str>) -> bool {
+    let layer = Config::from_toml(keys, "f.toml").unwrap().secrets.layer().unwrap().unwrap();
+    let service = tower::service_fn(async |_: http::Request<Body>| {
+        Ok::<_, BoxError>(http::Response::new(Body::empty()))
+    });
+    let mut caller = Caller::new();
+    caller.environment = environment.map(|name| name.trim_matches('\'').into());
+    caller.line = line.map(|name| name.trim_matches('\'').into());
+    let mut request =
+        http::Request::post("https://api.anthropic.com/v1/messages").body(Body::empty()).unwrap();
+    request.extensions_mut().insert(caller);
+    // There is no such variable.
+    let error = layer.layer(service).oneshot(request).await.unwrap_err();
+    match SecretsError::find(&*error).unwrap().kind() {
+        SecretsErrorKind::NoKey(_) => false,
+        SecretsErrorKind::UnmappedLine | SecretsErrorKind::WrongEnvironment => true,
+        other => panic!("{other:?}"),
     }
 }
 
