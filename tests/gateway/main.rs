@@ -4,14 +4,20 @@
 //! process; the benchmark of the gateway shows it.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
+#[cfg(feature = "vault")]
+#[allow(dead_code, reason = "written for the tests of the source")]
+#[path = "../../crates/claude-secrets/tests/vault/bao.rs"]
+mod bao;
 mod door;
 mod keys;
 mod log;
+mod ministack;
 mod requests;
 mod responses;
 mod retry;
 mod shutdown;
 mod start;
+mod stores;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
