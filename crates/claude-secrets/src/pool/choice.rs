@@ -122,7 +122,7 @@ impl Pool {
         // What seems empty is asked only when all the others have nothing.
         for nearly_empty in [false, true] {
             for candidate in candidates.iter().filter(|candidate| candidate.is_nearly_empty == nearly_empty) {
-                if let Some(choice) = search.try_one(candidate, wish) {
+                if let Some(choice) = search.try_one(candidate, self, wish) {
                     return choice;
                 }
             }
@@ -140,6 +140,14 @@ impl Pool {
                 && other.cools_until(wish.class, wish.now).is_none()
                 && !matches!(held.keeper.look(wish.now, wish.has_waited), Look::Fail(_))
         })
+    }
+
+    /// Whether no other key of its group is in use, so that there is no traffic that its own would only join.
+    fn is_alone(&self, held: &Arc<Held>, group: &Arc<Group>) -> bool {
+        let joins = |other: &Arc<Held>| {
+            !Arc::ptr_eq(other, held) && !other.is_away() && Arc::ptr_eq(&other.group(), group)
+        };
+        !self.keys.iter().any(joins)
     }
 
     /// The keys, best first: weighted rendezvous hashing.
@@ -233,14 +241,18 @@ impl Search {
     fn admit<'a>(&mut self, held: &'a Arc<Held>, wish: &Wish<'_>) -> Option<(&'a Arc<Held>, Arc<str>)> {
         let origin = held.may_go(wish.uri)?;
         self.is_any_allowed = true;
-        (!held.is_drained()).then_some((held, origin))
+        if held.is_drained() {
+            held.set_away(true);
+            return None;
+        }
+        Some((held, origin))
     }
 
     fn failed(&mut self, held: &Arc<Held>, no_key: Arc<NoKey>) {
         self.no_key.get_or_insert_with(|| (Arc::clone(held), no_key));
     }
 
-    fn try_one(&mut self, candidate: &Candidate<'_>, wish: &Wish<'_>) -> Option<Choice> {
+    fn try_one(&mut self, candidate: &Candidate<'_>, pool: &Pool, wish: &Wish<'_>) -> Option<Choice> {
         let Candidate { held, group, origin, is_other, is_diverted, .. } = candidate;
         let credential = match wish.look(held) {
             Look::Use(credential) if wish.is_refused(&credential) => return None,
@@ -252,10 +264,14 @@ impl Search {
             }
             Look::Wait(flight) => return Some(Choice::Fetch(Arc::clone(held), flight)),
             Look::Fail(no_key) => {
+                held.set_away(true);
                 self.failed(held, no_key);
                 return None;
             }
         };
+        if held.is_away() && !credential.is_dead() && held.set_away(false) && pool.is_alone(held, group) {
+            group.comes_back(wish.now);
+        }
         let taken = Taken {
             held: Arc::clone(held),
             group: Arc::clone(group),

@@ -21,6 +21,7 @@ pub(crate) struct Group {
 }
 
 /// What is known of the limits for one class of models.
+#[derive(Clone)]
 struct Class {
     name: Box<str>,
     /// Until when they are used up.
@@ -42,6 +43,11 @@ pub(crate) struct Place {
 impl Group {
     pub(crate) fn new(name: Arc<str>) -> Self {
         Self { name, classes: Mutex::default() }
+    }
+
+    /// One of this name of which the same is known.
+    pub(crate) fn renamed(&self, name: Arc<str>) -> Self {
+        Self { name, classes: Mutex::new(self.classes().clone()) }
     }
 
     /// Until when its limits for this class are used up.
@@ -130,6 +136,11 @@ impl Group {
         if let Some(ramp) = ramp.filter(|ramp| Some(ramp.begun()) == place.ramp) {
             ramp.give_back(slow);
         }
+    }
+
+    /// Its own traffic comes back to it, of every class.
+    pub(crate) fn comes_back(&self, now: Instant) {
+        find(&mut self.classes(), EVERY_CLASS).returning = Some(Ramp::new(now));
     }
 
     /// Ends all pauses.

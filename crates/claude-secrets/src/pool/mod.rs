@@ -31,6 +31,8 @@ pub(crate) struct Held {
     seed: u64,
     limits: Mutex<Limits>,
     is_drained: AtomicBool,
+    /// Whether it could not be used when it was looked at last.
+    is_away: AtomicBool,
 }
 
 /// With whom a key shares its limits.
@@ -45,7 +47,15 @@ impl Held {
         let hash = blake3::hash(key.name.as_bytes());
         let seed = hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let limits = Mutex::new(Limits { group, organization: None });
-        Self { origins: key.origins(), seed, limits, is_drained: AtomicBool::new(false), key, keeper }
+        Self {
+            origins: key.origins(),
+            seed,
+            limits,
+            is_drained: AtomicBool::new(false),
+            is_away: AtomicBool::new(false),
+            key,
+            keeper,
+        }
     }
 
     /// The limits that it shares.
@@ -55,6 +65,16 @@ impl Held {
 
     pub(crate) fn is_drained(&self) -> bool {
         self.is_drained.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// Says whether it can be used; whether that is news.
+    pub(crate) fn set_away(&self, away: bool) -> bool {
+        // Nearly always it is as it was, and nothing is written.
+        self.is_away() != away && self.is_away.swap(away, Ordering::Relaxed)
     }
 
     pub(crate) fn drain(&self, drained: bool) {
@@ -77,8 +97,8 @@ impl Held {
             return;
         }
         let organization: Arc<str> = organization.into();
-        let group = learnt.group_of(&organization);
         let mut limits = self.limits();
+        let group = learnt.group_of(&organization, &limits);
         // What has been seen of the key so far was of this organisation. One that has moved leaves its old limits behind.
         if limits.organization.is_none() {
             for (class, until) in limits.group.cooling(now) {
@@ -97,14 +117,19 @@ pub(crate) struct Learnt {
 }
 
 impl Learnt {
-    fn group_of(&self, organization: &Arc<str>) -> Arc<Group> {
+    fn group_of(&self, organization: &Arc<str>, known: &Limits) -> Arc<Group> {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = groups.get(organization).and_then(Weak::upgrade) {
             return group;
         }
         // Those that no key belongs to any more go, so that there are never more than keys.
         groups.retain(|_, group| group.strong_count() > 0);
-        let group = Arc::new(Group::new(format!("org:{organization}").into()));
+        let name = format!("org:{organization}").into();
+        let group = match known.organization {
+            None => known.group.renamed(name),
+            Some(_) => Group::new(name),
+        };
+        let group = Arc::new(group);
         groups.insert(Arc::clone(organization), Arc::downgrade(&group));
         group
     }

@@ -253,3 +253,48 @@ async fn each_class_has_a_slow_start_of_its_own() {
         assert_eq!(call.await.unwrap(), Ok(200));
     }
 }
+
+/// Whoever was taken out of use, or had no key, gets its traffic back as slowly as one that was limited.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_out_of_use_comes_back_slowly() {
+    let conversation = of_key(&NAMES, "a", 1).await[0];
+    let api = Api::new();
+    let (claude, ring) = start(pool(&NAMES), &api).await;
+    send(&claude, talk(conversation)).await.unwrap();
+    ring.drain("a").unwrap();
+    for wait in all(&claude, conversation, 50) {
+        assert_eq!(wait.await.unwrap(), Ok(200));
+    }
+    assert_eq!(arrivals(&api, "a").len(), 1);
+    api.take();
+    sleep(20 * SECOND).await;
+    ring.restore("a").unwrap();
+    for wait in all(&claude, conversation, 500) {
+        assert_eq!(wait.await.unwrap(), Ok(200));
+    }
+    let came = arrivals(&api, "a");
+    let at_once = came.iter().filter(|at| **at <= came[0] + millis(100)).count();
+    assert!(came.len() > 1 && at_once <= 3, "{at_once} of {} at once", came.len());
+}
+
+/// Others of its group have been there all the time: nothing comes that was not there.
+#[tokio::test(start_paused = true)]
+async fn one_whose_group_was_in_use_comes_back_at_once() {
+    let api = Api::new();
+    let names = ["a", "b", "c"];
+    let keys = names.iter().map(|name| {
+        let group = if *name == "c" { "other" } else { "one" };
+        crate::support::key(name).with_limit_group(group)
+    });
+    let builder = keys.fold(claude_secrets::KeyRing::builder(), claude_secrets::KeyRingBuilder::with_key);
+    let (claude, ring) = start(builder, &api).await;
+    let conversation = of_key(&names, "a", 1).await[0];
+    ring.drain("a").unwrap();
+    send(&claude, talk(conversation)).await.unwrap();
+    ring.restore("a").unwrap();
+    let begin = Instant::now();
+    for wait in all(&claude, conversation, 100) {
+        assert_eq!(wait.await.unwrap(), Ok(200));
+    }
+    assert!(since(begin) < millis(100), "{:?}", since(begin));
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use claude_secrets::Affinity;
+use claude_secrets::{Affinity, SlowStart};
 use claude_wire::call::Caller;
 
 use crate::support::{Api, SONNET, key, pool, post, sent, start, talk, turn};
@@ -101,7 +101,7 @@ async fn shares_are_in_proportion_to_the_weights() {
 #[tokio::test(start_paused = true)]
 async fn a_drained_key_gives_away_its_own_share_and_has_it_again_when_restored() {
     let api = Api::new();
-    let (claude, ring) = start(pool(&["a", "b", "c"]), &api).await;
+    let (claude, ring) = start(pool(&["a", "b", "c"]).with_slow_start(SlowStart::off()), &api).await;
     let mut before = Vec::new();
     for conversation in 0..300 {
         before.push(sent(&claude, &api, talk(conversation)).await);
