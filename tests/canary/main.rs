@@ -7,7 +7,8 @@
 //! characters in a row of one; and of what is sent, only the one header of requests to the key's own origin may.
 //!
 //! It runs in a process of its own, which has a key in its environment from the start and whose output can be read. With one
-//! `#[derive(Debug)]` too many on what holds a key, it fails.
+//! `#[derive(Debug)]` too many on what holds a key as plain text, or the name of a place that may be a key by mistake, it fails;
+//! what holds one as a `SecretString` cannot leak by that.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 mod canary;

@@ -1,5 +1,6 @@
 //! Where keys are kept, and what stands there in their place.
 
+use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,12 +131,13 @@ pub(super) async fn what_is_no_key() {
 }
 
 /// A call gets no key of this source, and nobody learns what it gave.
-async fn no_key(source: impl SecretSource) {
+async fn no_key(source: impl SecretSource + Debug) {
     let api = Api::with(Place::Sockets, &[]).await;
     if let Err(error) = source.fetch().await {
         EAR.hear("error", errors::shown(&error));
     }
     EAR.hear("debug", source.id());
+    EAR.debug(&source);
     let ring = api.ring(source);
     let failed = ring.start().await.unwrap_err();
     EAR.hear("error", errors::shown(&failed));
