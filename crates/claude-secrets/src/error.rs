@@ -38,7 +38,7 @@ pub enum SecretsErrorKind {
     OriginNotAllowed,
     /// The request carries a credential already.
     CredentialPresent,
-    /// Too many wait for the key that takes over.
+    /// Too many wait for the key that takes over: 10,000 for each limit group and class of models.
     Busy,
     /// The deadline is past before a key could be had.
     TooLate,

@@ -72,7 +72,8 @@ impl Key {
 
     /// Keys of one group share their limits: they are of one organisation, or of one workspace that has limits of its own. When
     /// one meets a limit, another of its group is of no use. Of a key that says nothing it is learnt: keys of one
-    /// organisation, as the API's answers name it, are one group.
+    /// organisation, as the API's answers name it, are one group. Its workspaces are not told apart: the limits of the organisation
+    /// hold for all of them (2026-10-08), so declare those that have lower ones of their own.
     #[must_use]
     pub fn with_limit_group(mut self, group: impl Into<Arc<str>>) -> Self {
         self.limit_group = Some(group.into());

@@ -44,6 +44,12 @@
 //! # Ok::<_, claude_secrets::InvalidKeyRing>(())
 //! ```
 //!
+//! # Where it goes
+//!
+//! Below whatever repeats, so that each attempt gets a key and none is kept for the next; and above what counts money and limits, which
+//! go by the key. [`claude_wire::call::Attempt`] tells the layers above which key it was. It repeats nothing itself but for one replay
+//! after a refused key, keeps no limits, and waits for none: only for a key, and for its turn in a slow start.
+//!
 //! # Which key
 //!
 //! The [`Caller`](claude_wire::call::Caller) in the request's extensions says for which environment and line the call is. All keys of
@@ -58,7 +64,8 @@
 //!
 //! A key is fetched when the first request needs it ([`KeyRing::start`] does it sooner), and used for as long as its source or the
 //! ring says. Before that time is over a request begins a fetch in the background; shortly before, requests wait for it.
-//! There is never more than one fetch for a key at a time, however many wait. While the source is down the last key is used, a day
+//! There is never more than one fetch for a key at a time, however many wait: their number has no bound of its own, their time has that
+//! of the fetch. While the source is down the last key is used, a day
 //! at the most, and the source left alone for growing times.
 //!
 //! # Rotation

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// of what it is, whenever that is, and beyond only step by step. Ours, 2026-11-23.
 const FALL: f64 = 0.25;
 
-/// How traffic comes to a key that takes over, or that comes back after it was limited: some requests a second at first, twice as
+/// How traffic comes to a key that takes over, or that comes back after it was limited or out of use: some requests a second at first, twice as
 /// many after each second in which they are used up, until a time is over and nobody waits any more. The rest goes to other keys,
 /// or waits. The API limits sharp growth as such (`ramp_limit_exceeded`), whatever a key's buckets hold.
 ///
