@@ -355,6 +355,8 @@ fn a_key_in_vault_is_as_its_table_says() {
         ("vault = 'claude/prod'\nmount = 'kv'\nkv_version = 1", vault.kv1("kv", "claude/prod")),
         // Whole, as the API has it.
         ("vault = 'secret/data/claude/prod'", vault.kv2("secret", "claude/prod")),
+        ("vault = 'secret/data/data/x'", vault.kv2("secret", "data/x")),
+        ("vault = 'secret/data/secret/data/x'", vault.kv2("secret", "secret/data/secret/data/x")),
         ("vault = '/a/b/data/claude'\nmount = '/a/b/'", vault.kv2("a/b", "claude")),
         ("vault = 'secret/claude/prod'\nkv_version = 1", vault.kv1("secret", "claude/prod")),
         ("vault = 'data/claude/prod'\nkv_version = 1", vault.kv1("secret", "data/claude/prod")),

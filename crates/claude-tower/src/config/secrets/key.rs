@@ -346,7 +346,8 @@ impl<'a> Stores<'a> {
             let at = key.in_vault(&self.config.vault);
             let source = match at.kv_version {
                 1 => vault.kv1(at.mount, at.path),
-                _ => vault.kv2(at.mount, at.path),
+                // Which reads the whole form, too; twice would be once too often.
+                _ => vault.kv2(at.mount, key.vault.as_deref().unwrap_or_default()),
             };
             let mut source = source.with_overlap(self.config.overlap);
             if let Some(version) = key.version {
