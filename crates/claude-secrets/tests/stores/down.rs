@@ -62,7 +62,7 @@ async fn requests_go_on_with_the_last_key<S: Store>() {
     store.stop();
     stack.all_well_until(|| stack.status().is_stale && stack.fetches.failed() >= 2).await;
     let status = stack.status();
-    assert_eq!(status.error.as_ref().map(|error| error.kind()), Some(SourceErrorKind::Unavailable));
+    assert_eq!(status.error.unwrap().kind(), SourceErrorKind::Unavailable);
     assert_eq!((status.state, &status.fingerprint), (KeyState::Live, &before));
 
     // The new server has a new key. Nobody asks it while it is being filled: what it refuses then is left alone for a while.
