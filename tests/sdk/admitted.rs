@@ -27,6 +27,35 @@ async fn typescript_takes_a_token_for_a_key() {
     compare(Sdk::TypeScript).await;
 }
 
+/// There the gateway refuses what a page in a browser may have sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the official SDKs, which `cargo xtask test` installs"]
+async fn python_is_no_page_where_there_is_no_door() {
+    compare_without_a_door(Sdk::Python).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the official SDKs, which `cargo xtask test` installs"]
+async fn typescript_is_no_page_where_there_is_no_door() {
+    compare_without_a_door(Sdk::TypeScript).await;
+}
+
+async fn compare_without_a_door(sdk: Sdk) {
+    let direct = Direct::start().await;
+    let seen: Vec<Value> = sdk.run("scenarios", &[&direct.base_url()]);
+    let gateway = ThroughGateway::started(with_a_key).await;
+    let through: Vec<Value> = sdk.run_with("scenarios", &[&gateway.base_url()], "any");
+
+    assert_eq!(through.len(), seen.len());
+    for (through, direct) in through.iter().zip(&seen) {
+        // Whatever key a caller has, the gateway's own takes its place.
+        if direct["scenario"] != STRANGER {
+            assert_eq!(without_ids(through), without_ids(direct), "{}", direct["scenario"]);
+        }
+    }
+    assert!(gateway.simulator.requests().iter().all(|request| request.key.is_some()));
+}
+
 async fn compare(sdk: Sdk) {
     let direct = Direct::start().await;
     let seen: Vec<Value> = sdk.run("scenarios", &[&direct.base_url()]);
@@ -63,9 +92,15 @@ fn without_ids(result: &Value) -> String {
 
 fn guarded(upstream: &str) -> Command {
     let hash = TokenHash::of(&SecretString::from(TOKEN)).to_text();
+    let mut command = with_a_key(upstream);
+    command.env("CLAUDE_TOWER__GATEWAY__CLIENTS", format!("[{{ name = 'sdk', token_sha256 = '{hash}' }}]"));
+    command
+}
+
+/// With the simulator's key as the gateway's own.
+fn with_a_key(upstream: &str) -> Command {
     let mut command = gateway::before(upstream);
     command
-        .env("CLAUDE_TOWER__GATEWAY__CLIENTS", format!("[{{ name = 'sdk', token_sha256 = '{hash}' }}]"))
         .env(
             "CLAUDE_TOWER__SECRETS__KEYS",
             format!("[{{ name = 'sim', env = 'SIMULATOR_KEY', origins = ['{upstream}'] }}]"),
