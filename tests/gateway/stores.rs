@@ -37,7 +37,7 @@ async fn is_answered(gateway: &Gateway) {
     let body = body.to_string();
     let mut caller = Peer::connect(gateway.address).await;
     let head = format!(
-        "POST /v1/messages HTTP/1.1\r\nhost: x\r\nanthropic-version: 2023-06-01\r\n\
+        "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nanthropic-version: 2023-06-01\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
