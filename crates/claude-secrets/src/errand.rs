@@ -242,11 +242,11 @@ impl Errand {
         if self.is_replay {
             metrics::replayed(false);
         }
-        // What a plain key may not call says nothing of the key, nor does a request that others like it are better than.
-        let is_for_keys = Endpoint::from_path(self.uri.path()) != Endpoint::Other;
-        if !is_for_keys || !taken.credential.trust.refused(self.since) {
+        // What a plain key may not call says nothing of the key.
+        if Endpoint::from_path(self.uri.path()) == Endpoint::Other {
             return Verdict::Final;
         }
+        taken.credential.trust.refused(self.since);
         let refused = taken.held.keeper.refused(&taken.credential);
         if self.template.is_none() {
             return Verdict::Final;

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 /// What the API's answers say of one version of a key.
 ///
-/// A refusal may be about the request and not about the key: an endpoint that a plain key may not call, a beta that is missing.
-/// So a key that was taken with a request that was sent *after* the refused one is good, whatever that one was told.
+/// A refusal may be about the request and not about the key (a beta that is missing), and a key that is revoked may be refused
+/// here while it is still taken there. So a key that was taken with a request that was sent *after* the refused one is not dead,
+/// whatever that one was told; it is looked for another all the same.
 #[derive(Debug, Default)]
 pub(crate) struct Trust {
     dead: AtomicBool,
@@ -28,11 +29,10 @@ impl Trust {
         seen.taken = seen.taken.max(Some(sent));
     }
 
-    /// The API has refused it with a request that was sent then; whether that may be the key's fault.
-    pub(crate) fn refused(&self, sent: Instant) -> bool {
+    /// The API has refused it with a request that was sent then.
+    pub(crate) fn refused(&self, sent: Instant) {
         let mut seen = self.seen();
         seen.refused = seen.refused.max(Some(sent));
-        seen.taken <= Some(sent)
     }
 
     /// Whether it is not used any more.
@@ -71,12 +71,12 @@ mod tests {
         let at = |seconds| CLOCK() + Duration::from_secs(seconds);
         let trust = Trust::default();
         trust.taken(at(10));
-        assert!(trust.refused(at(20)));
+        trust.refused(at(20));
         trust.taken(at(30));
-        assert!(!trust.refused(at(25)));
+        trust.refused(at(25));
         assert!(!trust.bury() && !trust.is_dead());
         // What was sent before says nothing of what was sent after.
-        assert!(trust.refused(at(40)));
+        trust.refused(at(40));
         trust.taken(at(35));
         assert!(trust.bury() && trust.is_dead());
         assert!(!trust.bury());
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn one_that_was_never_taken_is_believed_to_be_bad() {
         let trust = Trust::default();
-        assert!(trust.refused(CLOCK()));
+        trust.refused(CLOCK());
         assert!(trust.bury());
     }
 }

@@ -238,6 +238,7 @@ impl State {
                 news.push(News::Rotated { from: Arc::clone(&known), to: Arc::clone(&to), version });
                 self.before = Some((known, until));
                 self.warned = None;
+                self.in_vain = None;
                 to
             }
             None => Arc::new(current),
@@ -290,12 +291,14 @@ impl State {
         }
         let mut is_news = false;
         // That one which has a successor was refused is no news; it does not stand in for it.
-        if let Some((of, _)) = self.refused.take_if(|(_, awaited)| *awaited <= flight)
-            && of.trust.bury()
-            && self.is_current(&of)
-        {
-            is_news = true;
-            news.push(News::Buried(of));
+        if let Some((of, _)) = self.refused.take_if(|(_, awaited)| *awaited <= flight) {
+            let is_dead = of.trust.bury();
+            if self.is_current(&of) && is_dead {
+                is_news = true;
+                news.push(News::Buried(of));
+            } else if self.is_current(&of) {
+                self.in_vain = Some(now);
+            }
         }
         let dead = self.current.clone().filter(|current| current.is_dead());
         if let Some(dead) = dead.filter(|_| self.error.is_none()) {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::clock::CLOCK;
 use crate::credential::{Credential, Scheme};
 use crate::fingerprint::Fingerprinter;
 use crate::source::{SecretSource, SourceError};
@@ -30,6 +31,9 @@ use state::State;
 
 /// So long after the time of a fetch is over it must have landed: ours, 2026-11-23.
 const LOST_AFTER: Duration = Duration::from_secs(1);
+
+/// So long no fetch is begun for a refused key after one that was in vain: ours, 2026-11-23.
+const IN_VAIN: Duration = Duration::from_secs(1);
 
 /// One key, and what is known of it.
 pub(crate) struct Keeper {
@@ -178,6 +182,10 @@ impl Keeper {
             && Arc::ptr_eq(of, credential)
         {
             return (Refused::Wait(*flight), false);
+        }
+        // Requests that are refused for themselves do not make the source be asked at their rate.
+        if state.in_vain.is_some_and(|at| CLOCK().saturating_duration_since(at) < IN_VAIN) {
+            return (Refused::Dead, false);
         }
         // A fetch that is under way may have read before the key was changed.
         let flight = state.started + 1;

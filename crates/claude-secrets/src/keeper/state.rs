@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) finished: u64,
     /// The key that the API has refused, and the fetch that will tell what becomes of it.
     pub(super) refused: Option<(Arc<Credential>, u64)>,
+    /// When a fetch for a refused key brought no other, although the key is good.
+    pub(super) in_vain: Option<Instant>,
     /// The dead key that its source still gives: one request tries it again.
     pub(super) trial: Option<Arc<Credential>>,
     /// The fetch that an operator has asked for.

@@ -5,6 +5,7 @@
 mod bodies;
 mod clones;
 mod dropped;
+mod its_own_fault;
 mod late;
 mod lines;
 mod not_the_api;
