@@ -98,7 +98,7 @@
 //!
 //! | feature | what | by default |
 //! | --- | --- | --- |
-//! | `aws` | AWS Secrets Manager, with the official SDK; needs Rust 1.94 | no |
+//! | `aws` | AWS Secrets Manager, with the official SDK; needs Rust 1.94.1 | no |
 //! | `vault` | HashiCorp Vault and OpenBao | no |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
