@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use claude_secrets::source::SourceErrorKind;
 
+use crate::LONG;
 use crate::link::Link;
 use crate::stack::Stack;
 use crate::store::{OfAws, OfVault, Store};
@@ -20,7 +21,8 @@ async fn nobody_waits_for_a_slow_server<S: Store>() {
     let link = Link::to(store.address()).await;
     let ring =
         |ring: claude_secrets::KeyRingBuilder| ring.with_ttl(Duration::from_secs(100)).with_jitter(0.0);
-    let stack = Stack::over(store.source_by(link.address), ring);
+    let stack =
+        Stack::over(store.source_by(link.address), |builder| ring(builder).with_fetch_timeout(2 * LONG));
     stack.all_well(1).await;
     link.stall(true);
     // A quarter before the end it is fetched again.
