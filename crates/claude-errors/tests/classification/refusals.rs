@@ -12,7 +12,7 @@ use claude_wire::call::{Refusal, RefusalKind};
 use crate::support::Executed::Not;
 use crate::support::{Row, Wrapped, row};
 
-const KINDS: [(RefusalKind, Retry, &str); 9] = [
+const KINDS: [(RefusalKind, Retry, &str); 11] = [
     (RefusalKind::RateLimited, Retry::Yes, "RATE_LIMITED_LOCALLY"),
     (RefusalKind::Overloaded, Retry::Yes, "OVERLOADED_LOCALLY"),
     (RefusalKind::DeadlineExceeded, Retry::No, "DEADLINE_EXCEEDED"),
