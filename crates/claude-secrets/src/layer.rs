@@ -14,8 +14,8 @@ pub enum Existing {
     /// It is removed, and the ring's key put in its place.
     #[default]
     Replace,
-    /// It stays, and the request gets no other: callers with keys of their own, or with access tokens. Those without one get the
-    /// ring's.
+    /// It stays, and the request gets no other: callers with keys of their own, or with access tokens. It goes wherever the request
+    /// goes; origins are a matter of the ring's keys. Those without one get the ring's.
     Keep,
     /// The request is refused.
     Refuse,

@@ -55,7 +55,7 @@
 //! The [`Caller`](claude_wire::call::Caller) in the request's extensions says for which environment and line the call is. All keys of
 //! a line are a pool. Requests of one conversation stay at one key while that is well ([`Affinity`]), in proportion to the
 //! weights. A key whose limits are used up (429) is passed over until the API's own `retry-after` has passed, for that class of
-//! models only; keys that share their limits ([`Key::with_limit_group`]) pause together, since another of them would
+//! models only (a spend limit pauses it for all of them, for a minute at least); keys that share their limits ([`Key::with_limit_group`]) pause together, since another of them would
 //! meet the same limit. Where traffic moves, it grows slowly ([`SlowStart`]). If all are used up, the one that is whole
 //! again first is used: to wait, or to repeat, is the affair of other layers, which find on the
 //! [`Attempt`](claude_wire::call::Attempt) what names the key, its limit group, and whether another group is left.

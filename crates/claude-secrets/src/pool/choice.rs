@@ -138,7 +138,12 @@ impl Pool {
                 && held.may_go(wish.uri).is_some()
                 && !held.is_drained()
                 && other.cools_until(wish.class, wish.now).is_none()
-                && !matches!(held.keeper.look(wish.now, wish.has_waited), Look::Fail(_))
+                && match held.keeper.look(wish.now, wish.has_waited) {
+                    Look::Use(_) => true,
+                    // It will be there in a moment, unless its source is known to be slow or to have nothing.
+                    Look::Wait(_) => !held.keeper.is_unwell(),
+                    Look::Fail(_) => false,
+                }
         })
     }
 

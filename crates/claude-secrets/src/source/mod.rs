@@ -68,8 +68,8 @@ pub trait SecretSource: Send + Sync + 'static {
     /// When it cannot be had. The error names the source and the reason, never content.
     fn fetch(&self) -> Fetch<'_>;
 
-    /// For how long what it gives is used before it is asked again, where neither the settings nor
-    /// [`Fetched::ttl`] say. Files, which cost nothing to look at, say a few seconds.
+    /// For how long what it gives is used before it is asked again, where the settings do not say;
+    /// [`Fetched::ttl`] may only shorten it. Files, which cost nothing to look at, say a few seconds.
     fn default_ttl(&self) -> Option<Duration> {
         None
     }

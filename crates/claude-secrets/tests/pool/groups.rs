@@ -1,9 +1,11 @@
 //! Keys that share their limits.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use claude_secrets::{KeyRing, KeyRingBuilder, SlowStart};
+use claude_secrets::source::{SourceError, SourceErrorKind, source_fn};
+use claude_secrets::{Key, KeyRing, KeyRingBuilder, SlowStart};
 use claude_wire::call::Buckets;
 use tokio::time::{Instant, sleep};
 
@@ -202,4 +204,29 @@ async fn traffic_that_stays_in_its_group_needs_no_slow_start() {
     }
     assert!(since(begun) < millis(100), "{:?}", since(begun));
     api.says("a", answer(200));
+}
+
+/// Whoever repeats would go at once, and wait for what nobody knows.
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_source_hangs_after_it_failed_is_no_alternative() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let source = source_fn("test:hangs", move || {
+        let is_first = calls.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            if !is_first {
+                std::future::pending::<()>().await;
+            }
+            Err(SourceError::new("test:hangs", SourceErrorKind::Unavailable, "is down"))
+        }
+    });
+    let api = Api::new();
+    let ring = KeyRing::builder().with_key(key("a")).with_key(Key::new("b", source));
+    let (claude, _) = start(ring, &api).await;
+    let conversation = of_key(&["a", "b"], "a", 1).await[0];
+    api.says("a", limited(60));
+    // Its source is asked again by then.
+    sleep(6 * SECOND).await;
+    let (attempt, request) = attempted(talk(conversation));
+    assert_eq!(send(&claude, request).await.unwrap(), 429);
+    assert!(!attempt.alternative_left());
 }
