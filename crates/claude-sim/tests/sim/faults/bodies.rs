@@ -16,7 +16,7 @@ use super::{failing, joined, right, right_events, stream, watch, with_header};
 use crate::checker::{assemble, events};
 use crate::support::{Answer, ask, send};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn refused_and_reset_before_the_head() {
     for (fault, kind, read) in [
         (Fault::refuse(), ErrorKind::ConnectionRefused, false),
