@@ -39,8 +39,10 @@ async fn the_key_before_stands_in_while_the_new_one_is_refused() {
     let (ends, simulator, vault, status) = run(None, 20).await;
     ends.assert_all_well(4_000);
     let (_, refused, bare) = arrivals(&simulator);
-    // One noticed it, and one looked again after five seconds; the others had the one before at once.
-    assert_eq!((refused, bare), (2, 0));
+    // One noticed it, and one may have looked again before it was good, after a pause that chance shortens; the others had the
+    // one before at once.
+    assert!((1..=2).contains(&refused), "{refused}");
+    assert_eq!(bare, 0);
     // It is the new one that is in use in the end.
     assert_eq!(status.state, KeyState::Live);
     // The source is asked again after growing times only, while its key is dead.
