@@ -133,6 +133,8 @@ fn names() -> Vec<&'static str> {
         config::GatewayConfig,
         config::HttpVersion,
         config::KeyConfig,
+        config::KeyStart,
+        config::Loader,
         config::Proxy,
         config::ProxyUrl,
         config::RetryConfig,
